@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+// The `tideover` command. Plain JavaScript: it starts on the machine's Node (20 or later),
+// makes sure that the dependencies are there, and hands over to the Node that runs the
+// TypeScript sources as they are.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ensureInstalled } from "./setup.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const main = join(root, "src", "cli", "main.ts");
+const bundledNode = join(root, "node_modules", "node", "bin", "node");
+
+if (process.features.typescript) {
+  await import(main);
+} else {
+  ensureInstalled();
+  if (!existsSync(bundledNode)) {
+    process.stderr.write(
+      `tideover: needs Node 24 or later (this is ${process.version}), and the bundled one is missing. Run \`npm ci\` in ${root}.\n`,
+    );
+    process.exit(1);
+  }
+  const child = spawn(bundledNode, [main, ...process.argv.slice(2)], { stdio: "inherit" });
+  // The terminal sends Ctrl-C to both processes; the child decides when it has cleaned up.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+    process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
+}
