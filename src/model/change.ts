@@ -1,0 +1,42 @@
+import { z } from "zod";
+
+/** A document as its source says it. `audience` is `public` or the one tenant who may see it. */
+export const sourceDocumentSchema = z.strictObject({
+  id: z.string().min(1).max(256),
+  title: z.string(),
+  text: z.string(),
+  audience: z.string().min(1),
+  /** When the source made this version, in ms since 1970. */
+  sourceTime: z.number(),
+});
+export type SourceDocument = z.infer<typeof sourceDocumentSchema>;
+
+/** What a pipeline asks an index to do. */
+export const sourceChangeSchema = z.discriminatedUnion("op", [
+  z.strictObject({ op: z.literal("upsert"), document: sourceDocumentSchema }),
+  z.strictObject({ op: z.literal("delete"), id: z.string().min(1), sourceTime: z.number() }),
+]);
+export type SourceChange = z.infer<typeof sourceChangeSchema>;
+
+/**
+ * One entry of an index's change log, in source order. It is complete: a replica applies it
+ * without asking anybody, so that a dead source costs nothing that was already shipped.
+ */
+export const logEntrySchema = z.strictObject({
+  seq: z.int().positive(),
+  /** Ownership of the index under which it was written. */
+  epoch: z.int().positive(),
+  op: z.enum(["upsert", "delete"]),
+  id: z.string(),
+  title: z.string(),
+  text: z.string(),
+  audience: z.string(),
+  sourceTime: z.number(),
+  /** Name of the embedding model version that made `vector`. */
+  embedding: z.string(),
+  /** Little-endian f32, base64; empty for a delete. */
+  vector: z.string(),
+  /** Set digest of the index after this entry (see Position). */
+  digestAfter: z.string(),
+});
+export type LogEntry = z.infer<typeof logEntrySchema>;

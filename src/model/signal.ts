@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { positionSchema } from "./position.ts";
+
+/** What was looked at: one part of one region. */
+export const subjectSchema = z.strictObject({
+  region: z.string(),
+  part: z.enum(["gateway", "agent", "runtime"]),
+});
+export type Subject = z.infer<typeof subjectSchema>;
+
+/**
+ * One observation by one observer. `at` is milliseconds on a monotonic clock: the observer's own in
+ * a report, the reader's own once it was read (see core/signals), so that no wall clock, which may
+ * jump, decides whether a region is dead.
+ */
+export const signalSchema = z.strictObject({
+  observer: z.string(),
+  /** Region the observer stands in; null when it stands outside every region. */
+  observerRegion: z.string().nullable(),
+  /** Counts up per observer: the pair (observer, seq) names one signal for ever. */
+  seq: z.int(),
+  subject: subjectSchema,
+  at: z.number(),
+  ok: z.boolean(),
+  /** Why it failed, or what was seen: `connection refused`, `200 in 3 ms`. */
+  detail: z.string(),
+  latencyMs: z.number(),
+});
+export type Signal = z.infer<typeof signalSchema>;
+
+/** How one index stands in one region. */
+export const indexStateSchema = z.strictObject({
+  index: z.string(),
+  position: positionSchema,
+  /** Position of the owner when it was last asked; null before the first answer. */
+  ownerPosition: positionSchema.nullable(),
+  /** Source time between the owner's newest change and ours; 0 when level. */
+  lagMs: z.number(),
+  /** Time since the owner last answered. */
+  ownerSeenAgoMs: z.number().nullable(),
+  /** Changes that only this region had when it came back under a newer owner. */
+  orphans: z.int(),
+  error: z.string().nullable(),
+});
+export type IndexState = z.infer<typeof indexStateSchema>;
+
+/** What an agent writes to the store at each turn of its loop. */
+export const regionReportSchema = z.strictObject({
+  region: z.string(),
+  observer: z.string(),
+  seq: z.int(),
+  /** The observer's monotonic clock when it wrote this, so that a reader can convert `at`. */
+  monotonicNow: z.number(),
+  signals: z.array(signalSchema),
+  indexes: z.array(indexStateSchema),
+  /** Snapshot that this region's gateway says it serves; null when it did not answer. */
+  gateway: z
+    .strictObject({ number: z.int(), sinceMs: z.number(), lastError: z.string().nullable() })
+    .nullable(),
+});
+export type RegionReport = z.infer<typeof regionReportSchema>;

@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { degradedModeSchema } from "./domain.ts";
+import { releaseSchema } from "./release.ts";
+
+/** One upstream that can run the model. `keyEnv` names the variable with its API key. */
+export const targetSchema = z.strictObject({
+  name: z.string(),
+  url: z.string(),
+  model: z.string(),
+  keyEnv: z.string().nullable(),
+});
+
+export const workflowRouteSchema = z.strictObject({
+  epoch: z.int().positive(),
+  /** Regions that answer it; a gateway elsewhere forwards to the first that answers. */
+  serving: z.array(z.string()).min(1),
+  /** Mode ordered by the control plane for everyone; null for none. */
+  mode: degradedModeSchema.nullable(),
+  degradedModes: z.array(degradedModeSchema),
+  prompt: z.string().nullable(),
+  retrieval: z.strictObject({ index: z.string(), topK: z.int(), required: z.boolean() }).nullable(),
+  deadlineMs: z.number(),
+});
+
+/**
+ * All that a gateway needs to serve, as one immutable value with a number that only grows. A
+ * gateway never asks anyone anything else, which is why it outlives every controller and store.
+ */
+export const snapshotSchema = z.strictObject({
+  estate: z.string(),
+  number: z.int().positive(),
+  /** Wall clock, for people. */
+  issuedAt: z.number(),
+  because: z.string(),
+  releaseDigest: z.string(),
+  release: releaseSchema.nullable(),
+  maxBodyBytes: z.number(),
+  regions: z.record(
+    z.string(),
+    z.strictObject({
+      gateway: z.string().describe("Base URL."),
+      jurisdiction: z.string(),
+      targets: z.array(targetSchema),
+    }),
+  ),
+  workflows: z.record(z.string(), workflowRouteSchema),
+  tenants: z.record(z.string(), z.strictObject({ keys: z.array(z.string()) })),
+});
+export type Snapshot = z.infer<typeof snapshotSchema>;
+export type WorkflowRoute = z.infer<typeof workflowRouteSchema>;
+export type Target = z.infer<typeof targetSchema>;
+
+/** `payload` is the snapshot's canonical JSON; the signature is Ed25519 over its UTF-8 bytes. */
+export const signedSnapshotSchema = z.strictObject({
+  payload: z.string(),
+  /** First 16 hex digits of the SHA-256 of the public key (SPKI, DER). */
+  keyId: z.string(),
+  signature: z.string().describe("Base64."),
+});
+export type SignedSnapshot = z.infer<typeof signedSnapshotSchema>;

@@ -1,0 +1,10 @@
+import type { AuditRecord } from "../model/audit.ts";
+
+/** A region's append-only record of every request. */
+export interface AuditLog {
+  /** Resolves when the record would survive a kill of this process. Rejects when it cannot be kept. */
+  append(record: AuditRecord): Promise<void>;
+  /** The newest record of a request; null when there is none among the newest 10,000. */
+  find(requestId: string): Promise<AuditRecord | null>;
+  close(): Promise<void>;
+}
