@@ -1,0 +1,39 @@
+/** Header names of Tideover's own. Every response names what made it. */
+export const HEADERS = {
+  requestId: "x-request-id",
+  region: "x-tideover-region",
+  workflow: "x-tideover-workflow",
+  /** `normal` or the degraded mode that the answer was made in. */
+  mode: "x-tideover-mode",
+  release: "x-tideover-release",
+  prompt: "x-tideover-prompt",
+  /** `<seq>@<ISO time of the newest applied change>`. */
+  watermark: "x-tideover-index-watermark",
+  epoch: "x-tideover-epoch",
+  snapshot: "x-tideover-snapshot",
+  /** Set by a gateway that forwards: names it, and forbids forwarding again. */
+  forwardedBy: "x-tideover-forwarded-by",
+  /**
+   * Holds the estate's token: this gateway answers itself, whatever the snapshot says of who
+   * serves, so that a standby can be proven before it is opened. Ignored with any other value.
+   */
+  readiness: "x-tideover-readiness",
+} as const;
+
+/** Paths of the gateway's own API, beside OpenAI's. */
+export const GATEWAY_PATHS = {
+  snapshot: "/tideover/v1/snapshot",
+  status: "/tideover/v1/status",
+} as const;
+
+/** Paths of the agent's API. All but `health` want the estate's token. */
+export const AGENT_PATHS = {
+  health: "/healthz",
+  readiness: "/tideover/v1/readiness",
+  canary: "/tideover/v1/canary",
+  ownership: "/tideover/v1/ownership",
+  index: (name: string): string => `/tideover/v1/indexes/${name}`,
+  changes: (name: string): string => `/tideover/v1/indexes/${name}/changes`,
+  entries: (name: string): string => `/tideover/v1/indexes/${name}/entries`,
+  catchUp: (name: string): string => `/tideover/v1/indexes/${name}/catch-up`,
+} as const;
