@@ -1,0 +1,295 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { EMPTY_DIGEST, EMPTY_POSITION, type Position } from "../../model/position.ts";
+import { findCommon, type LogMark, type Move, type MoveInput, nextMove } from "./catch-up.ts";
+import { addDigest, recordDigest, removeDigest } from "./digest.ts";
+
+/** An index reduced to what catching up is about: a log of "document = value". */
+interface Entry extends LogMark {
+  readonly id: string;
+  readonly value: string;
+}
+
+interface Node {
+  log: Entry[];
+  readonly orphans: Entry[];
+  /** Highest epoch seen, and the one it was given itself (0: never owner). */
+  seen: number;
+  owns: number;
+}
+
+const newNode = (): Node => ({ log: [], orphans: [], seen: 0, owns: 0 });
+
+function contents(log: readonly Entry[]): Map<string, string> {
+  return new Map(log.map(({ id, value }) => [id, value]));
+}
+
+function digestOf(id: string, text: string): string {
+  const vector = new Uint8Array(0);
+  return recordDigest({ id, text, audience: "", embedding: "", title: "", vector });
+}
+
+function position(log: readonly Entry[]): Position {
+  const count = contents(log).size;
+  return { seq: log.length, digest: log.at(-1)?.digestAfter ?? EMPTY_DIGEST, sourceTime: 0, count };
+}
+
+/** Appends as long as the node has not seen a newer owner: a cut-off old owner goes on writing. */
+function append(node: Node, id: string, value: string): void {
+  if (node.owns === 0 || node.owns < node.seen) return;
+  const old = contents(node.log).get(id);
+  const before = position(node.log).digest;
+  const without = old === undefined ? before : removeDigest(before, digestOf(id, old));
+  const digestAfter = addDigest(without, digestOf(id, value));
+  node.log.push({ seq: node.log.length + 1, epoch: node.owns, digestAfter, id, value });
+}
+
+function standings(own: Node, owner: Node): MoveInput {
+  const seq = own.log.length;
+  return {
+    own: { position: position(own.log), epoch: own.seen, last: own.log.at(-1) ?? null },
+    owner: {
+      position: position(owner.log),
+      epoch: owner.owns,
+      atOurSeq: owner.log[seq - 1] ?? null,
+    },
+  };
+}
+
+function search(own: Node, owner: Node): { common: number; questions: number } {
+  const steps = findCommon(Math.min(own.log.length, owner.log.length));
+  let step = steps.next();
+  let questions = 0;
+  while (!step.done) {
+    const at = step.value - 1;
+    step = steps.next({ own: own.log[at] ?? null, owner: owner.log[at] ?? null });
+    questions += 1;
+  }
+  return { common: step.value, questions };
+}
+
+/** Obeys one move. Gives false when there is nothing more to do. */
+function follow(move: Move, own: Node, owner: Node, limit: number): boolean {
+  if (move.move === "level" || move.move === "refuse") return false;
+  own.seen = Math.max(own.seen, owner.owns);
+  if (move.move === "pull") {
+    own.log.push(...owner.log.slice(move.after, move.after + limit));
+  } else {
+    const to = move.to === "search" ? search(own, owner).common : move.to;
+    own.orphans.push(...own.log.splice(to));
+  }
+  return true;
+}
+
+type Event =
+  | { readonly do: "promote"; readonly node: number }
+  | { readonly do: "append"; readonly node: number; readonly id: string; readonly value: string }
+  /** Follows the current owner for some moves of a few entries each, then is cut off again. */
+  | { readonly do: "sync"; readonly node: number; readonly moves: number; readonly limit: number };
+
+const who = fc.nat({ max: 2 });
+// Few documents and values: tails that differ in history but not in contents come up all the time.
+const few = fc.constantFrom("a", "b");
+const event: fc.Arbitrary<Event> = fc.oneof(
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("promote" as const), node: who }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant("append" as const), node: who, id: few, value: few }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("sync" as const),
+      node: who,
+      moves: fc.integer({ min: 1, max: 3 }),
+      limit: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+);
+
+interface World {
+  readonly nodes: readonly Node[];
+  owner: Node;
+  epoch: number;
+}
+
+function promote(world: World, node: Node): void {
+  world.epoch += 1;
+  world.owner = node;
+  node.owns = world.epoch;
+  node.seen = world.epoch;
+}
+
+function happen(world: World, event: Event): void {
+  const node = world.nodes[event.node];
+  assert.ok(node);
+  if (event.do === "promote") promote(world, node);
+  else if (event.do === "append") append(node, event.id, event.value);
+  else if (node !== world.owner) {
+    for (let turn = 0; turn < event.moves; turn++) {
+      follow(nextMove(standings(node, world.owner)), node, world.owner, event.limit);
+    }
+  }
+}
+
+function history(events: readonly Event[]): World {
+  const first = newNode();
+  const world: World = { nodes: [first, newNode(), newNode()], owner: first, epoch: 0 };
+  promote(world, first);
+  for (const event of events) happen(world, event);
+  return world;
+}
+
+describe("following the moves, over random histories", () => {
+  const histories = fc.array(event, { maxLength: 40 }).map(history);
+
+  it("makes every replica equal to the owner, in a bounded number of moves", () => {
+    fc.assert(
+      fc.property(histories, fc.integer({ min: 1, max: 5 }), (world, limit) => {
+        for (const node of world.nodes.filter((one) => one !== world.owner)) {
+          let moves = 0;
+          while (follow(nextMove(standings(node, world.owner)), node, world.owner, limit)) moves++;
+          assert.ok(moves <= 1 + Math.ceil(world.owner.log.length / limit));
+          assert.deepEqual(nextMove(standings(node, world.owner)), { move: "level" });
+          assert.deepEqual(node.log, world.owner.log);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("drops exactly the entries that the owner does not have, and keeps each as an orphan", () => {
+    fc.assert(
+      fc.property(histories, (world) => {
+        for (const node of world.nodes.filter((one) => one !== world.owner)) {
+          const before = [...node.log];
+          const already = node.orphans.length;
+          while (follow(nextMove(standings(node, world.owner)), node, world.owner, 3));
+          const lost = before.filter((entry) => !world.owner.log.includes(entry));
+          assert.deepEqual(node.orphans.slice(already), lost);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("never refuses the owner of the newest epoch", () => {
+    fc.assert(
+      fc.property(histories, who, (world, at) => {
+        const node = world.nodes[at];
+        if (node === undefined || node === world.owner) return;
+        assert.notEqual(nextMove(standings(node, world.owner)).move, "refuse");
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+const logOf = (epochs: readonly number[], tag = ""): Node => ({
+  ...newNode(),
+  log: epochs.map((epoch, at) => ({
+    seq: at + 1,
+    epoch,
+    id: "a",
+    value: "a",
+    digestAfter: `${tag}${at}`.padStart(32, "0"),
+  })),
+});
+
+describe("the search for the last common entry", () => {
+  it("finds it for every length of the common part and of both tails", () => {
+    const length = fc.nat({ max: 70 });
+    fc.assert(
+      fc.property(length, length, length, (common, ownTail, ownerTail) => {
+        const start = Array<number>(common).fill(1);
+        const own = logOf([...start, ...Array<number>(ownTail).fill(2)]);
+        const owner = logOf([...start, ...Array<number>(ownerTail).fill(3)]);
+        assert.equal(search(own, owner).common, common);
+      }),
+    );
+  });
+
+  it("asks few questions when the tail is short, however long the log", () => {
+    const start = Array<number>(100_000).fill(1);
+    const own = logOf([...start, 1, 1, 1, 1, 1]);
+    const owner = logOf([...start, 2, 2, 2, 2, 2]);
+    const { common, questions } = search(own, owner);
+    assert.equal(common, 100_000);
+    assert.ok(questions <= 6, `${questions} questions`);
+  });
+});
+
+describe("the next move", () => {
+  const level = (): MoveInput => {
+    const owner = { ...logOf([1, 1]), owns: 1 };
+    return standings({ ...logOf([1, 1]), seen: 1 }, owner);
+  };
+
+  it("is nothing for two empty copies, and a pull from the start for one", () => {
+    const empty = standings(newNode(), { ...newNode(), owns: 1 });
+    assert.deepEqual(empty.own.position, EMPTY_POSITION);
+    assert.deepEqual(nextMove(empty), { move: "level" });
+    const full = standings(newNode(), { ...logOf([1, 1]), owns: 1 });
+    assert.deepEqual(nextMove(full), { move: "pull", after: 0 });
+  });
+
+  it("sees a rewritten tail by its epoch alone, though the contents are equal", () => {
+    const owner = { ...logOf([1, 2]), owns: 2 };
+    const move = nextMove(standings({ ...logOf([1, 1]), seen: 1 }, owner));
+    assert.deepEqual(move, { move: "rewind", to: "search" });
+  });
+
+  it("sees a rewritten tail by its digest alone", () => {
+    const owner = { ...logOf([1, 1], "9"), owns: 1 };
+    const move = nextMove(standings({ ...logOf([1, 1]), seen: 1 }, owner));
+    assert.deepEqual(move, { move: "rewind", to: "search" });
+  });
+
+  it("rewinds to the start without asking when nothing else can be common", () => {
+    const own = { ...logOf([1]), seen: 1 };
+    const rewritten = standings(own, { ...logOf([2]), owns: 2 });
+    assert.deepEqual(nextMove(rewritten), { move: "rewind", to: 0 });
+    const empty = standings(own, { ...newNode(), owns: 2 });
+    assert.deepEqual(nextMove(empty), { move: "rewind", to: 0 });
+  });
+
+  const refusals: readonly [name: string, input: () => MoveInput, because: RegExp][] = [
+    [
+      "an owner whose epoch is older than what the index has seen",
+      () => ({ ...level(), own: { ...level().own, epoch: 4 } }),
+      /epoch 1 is below 4/,
+    ],
+    [
+      "an owner that lost entries it wrote itself",
+      () => standings({ ...logOf([1, 1]), seen: 1 }, { ...logOf([1]), owns: 1 }),
+      /ends at seq 1 but wrote our entry 2 itself/,
+    ],
+    [
+      "an owner whose log has a hole",
+      () => ({ ...level(), owner: { ...level().owner, atOurSeq: null } }),
+      /says seq 2 but has no entry at 2/,
+    ],
+    [
+      "an owner whose records left its log",
+      () => {
+        const { own, owner } = level();
+        const digest = "f".repeat(32);
+        return { own, owner: { ...owner, position: { ...owner.position, digest } } };
+      },
+      /records disagree with its own log at seq 2/,
+    ],
+    [
+      "anything while our own log and records disagree",
+      () => ({ ...level(), own: { ...level().own, last: null } }),
+      /our own log and records disagree at seq 2/,
+    ],
+  ];
+  for (const [name, input, because] of refusals) {
+    it(`refuses ${name}`, () => {
+      const move = nextMove(input());
+      assert.equal(move.move, "refuse");
+      assert.match(move.move === "refuse" ? move.because : "", because);
+    });
+  }
+});

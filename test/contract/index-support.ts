@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import type { LogEntry } from "../../src/model/change.ts";
+import type { EmbeddedChange, IndexQuery, IndexStore } from "../../src/ports/index.ts";
+
+/** What an adapter's test gives the contract. All that it makes is cleaned up after the test. */
+export interface IndexMaker {
+  /** A new, empty index. */
+  fresh(): Promise<IndexStore>;
+  /** An index with records in it whose storage has become unreadable since. */
+  spoiled(): Promise<IndexStore>;
+  /** Only of an index that outlives its process. */
+  readonly durable?: DurableIndex;
+}
+
+/** How another process opens an index: `options` are given to the module's `open` export. */
+export interface DurableIndex {
+  readonly module: string;
+  readonly open: string;
+  /** The place of a new, empty index. */
+  place(): Promise<unknown>;
+  reopen(place: unknown): Promise<IndexStore>;
+}
+
+export type MakeIndex = (t: TestContext) => Promise<IndexMaker>;
+
+type ChangeParts = Partial<EmbeddedChange> & { readonly numbers?: readonly number[] };
+
+/** A document: public, of `lex-1`, with the vector (1, 0, 0), unless told otherwise. */
+export function upsert(id: string, { numbers = [1, 0, 0], ...parts }: ChangeParts = {}) {
+  return {
+    op: "upsert",
+    id,
+    title: `Title of ${id}`,
+    text: `Text of ${id}.`,
+    audience: "public",
+    sourceTime: 1,
+    embedding: "lex-1",
+    vector: Buffer.from(vector(...numbers).buffer).toString("base64"),
+    ...parts,
+  } satisfies EmbeddedChange;
+}
+
+export function deletion(id: string, parts: ChangeParts = {}): EmbeddedChange {
+  const { sourceTime, audience, embedding } = upsert(id, parts);
+  return { op: "delete", id, title: "", text: "", audience, sourceTime, embedding, vector: "" };
+}
+
+export function vector(...numbers: number[]): Float32Array<ArrayBuffer> {
+  return new Float32Array(numbers);
+}
+
+/** The ids that a search gives, best first. Asks as the public, for everything, by default. */
+export async function hitIds(index: IndexStore, query: Partial<IndexQuery>): Promise<string[]> {
+  const hits = await index.search({
+    vector: vector(1, 0, 0),
+    embedding: "lex-1",
+    audiences: ["public"],
+    k: 100,
+    ...query,
+  });
+  return hits.map(({ id }) => id);
+}
+
+export function logOf(index: IndexStore): Promise<LogEntry[]> {
+  return index.entriesAfter(0, 1_000_000);
+}
+
+export async function fresh(make: MakeIndex, t: TestContext): Promise<IndexStore> {
+  return (await make(t)).fresh();
+}
+
+/** Two indexes: the owner with three documents, and an empty replica. */
+export async function pair(make: MakeIndex, t: TestContext) {
+  const maker = await make(t);
+  const [owner, replica] = [await maker.fresh(), await maker.fresh()];
+  await owner.append(1, [upsert("a"), upsert("b"), upsert("c")]);
+  return { owner, replica, entries: await logOf(owner) };
+}
+
+/** Runs `work`, expects that code, and that nothing at all has changed. */
+export async function refuses(index: IndexStore, code: string, work: () => Promise<unknown>) {
+  const before = await everything(index);
+  await assert.rejects(work, { name: "TideoverError", code });
+  assert.deepEqual(await everything(index), before);
+}
+
+export async function everything(index: IndexStore) {
+  const hits = await index.search({
+    vector: vector(1, 0, 0),
+    embedding: "lex-1",
+    audiences: ["public", "acme", "bolt"],
+    k: 1_000,
+  });
+  const [position, epoch] = [await index.position(), await index.epoch()];
+  return { position, epoch, hits, log: await logOf(index), orphans: await index.orphans() };
+}
