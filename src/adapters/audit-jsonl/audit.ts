@@ -1,0 +1,117 @@
+import type { AuditRecord } from "../../model/audit.ts";
+import type { AuditLog } from "../../ports/audit.ts";
+import { asNotWritable, notWritable } from "./failures.ts";
+import { findNewest } from "./find.ts";
+import { rotate, Segment } from "./segment.ts";
+
+/** As the port states it. */
+const FIND_WITHIN = 10_000;
+
+export interface JsonlAuditOptions {
+  /** The newest file; older ones stand beside it as `.1`, `.2`, … Its folder must exist. */
+  readonly path: string;
+  /** A file that has reached this size is moved back before the next write. Default 64 MiB. */
+  readonly maxBytes?: number;
+  /** How many older files are kept, at least 1. Default 4. */
+  readonly keep?: number;
+}
+
+/**
+ * A region's audit log as lines of JSON. One process appends (the gateway); any may find.
+ *
+ * `append` resolves when write() has returned: the record then survives a kill of this process, as
+ * the port promises, though not a power cut, for which each request would have to wait for a disk
+ * flush. Records that arrive while a write is under way share the next one.
+ *
+ * Throws DISK_NOT_WRITABLE when the file cannot be opened; `append` rejects with it later.
+ */
+export function openJsonlAudit(options: JsonlAuditOptions): AuditLog {
+  return new JsonlAudit(options);
+}
+
+interface Waiting {
+  readonly line: string;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+class JsonlAudit implements AuditLog {
+  readonly #path: string;
+  readonly #maxBytes: number;
+  readonly #keep: number;
+  /** null after a failure: the next batch opens the file anew, and may find the disk well again. */
+  #segment: Segment | null;
+  #waiting: Waiting[] = [];
+  #writing: Promise<void> | null = null;
+  #closed = false;
+
+  constructor({ path, maxBytes = 64 * 1024 * 1024, keep = 4 }: JsonlAuditOptions) {
+    this.#path = path;
+    this.#maxBytes = maxBytes;
+    this.#keep = keep;
+    this.#segment = this.#open();
+  }
+
+  append(record: AuditRecord): Promise<void> {
+    if (this.#closed) return Promise.reject(notWritable(this.#path, "it was closed"));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ line: `${JSON.stringify(record)}\n`, resolve, reject });
+      this.#writing ??= this.#writeAll();
+    });
+  }
+
+  find(requestId: string): Promise<AuditRecord | null> {
+    return findNewest(this.#path, this.#keep, requestId, FIND_WITHIN);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#writing;
+    this.#segment?.close();
+    this.#segment = null;
+  }
+
+  async #writeAll(): Promise<void> {
+    // Begins in a later turn: all records of this one share a write, and #writing is set by then.
+    // Were it set only after a failure that needs no turn at all, nothing would ever write again.
+    await undefined;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#current().append(batch.map((waiting) => waiting.line).join(""));
+        for (const waiting of batch) waiting.resolve();
+      } catch (error) {
+        this.#drop();
+        // All of them, though some may lie on the disk: a record too many harms nobody.
+        for (const waiting of batch) waiting.reject(asNotWritable(this.#path, error));
+      }
+    }
+    this.#writing = null;
+  }
+
+  /** The file that the next batch belongs in: there, at its path, and not yet full. */
+  #current(): Segment {
+    if (this.#segment !== null && !this.#segment.isAtItsPath) this.#drop();
+    this.#segment ??= this.#open();
+    if (this.#segment.size >= this.#maxBytes) {
+      this.#drop();
+      rotate(this.#path, this.#keep);
+      this.#segment = this.#open();
+    }
+    return this.#segment;
+  }
+
+  #drop(): void {
+    this.#segment?.close();
+    this.#segment = null;
+  }
+
+  #open(): Segment {
+    try {
+      return new Segment(this.#path);
+    } catch (error) {
+      throw asNotWritable(this.#path, error);
+    }
+  }
+}
