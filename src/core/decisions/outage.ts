@@ -1,0 +1,65 @@
+import type { Decision } from "../../model/decision.ts";
+import { formatDuration } from "../../model/units.ts";
+import { failoverFrom, outageOf } from "./failover.ts";
+import type { DecisionInput } from "./input.ts";
+import { healthOf, isFailed, whyHealth } from "./regions.ts";
+import { described, hold, list, serve } from "./words.ts";
+
+/** What the controller does by itself: a failover out of failed regions, if the spec lets it. */
+export function answerOutage(input: DecisionInput): Decision {
+  const failed = input.intent.serving.filter((region) => isFailed(input, region));
+  if (failed.length === 0) return hold(input, atRest(input));
+  const move = failoverFrom(input, failed, outageOf(input, failed));
+  if (move.kind === "hold") return move;
+  const veto = vetoOf(input);
+  if (veto === null) return move;
+  return hold(input, `${outageOf(input, failed)}: ${veto}`, {
+    domain: "region-outage",
+    refused: [{ alternative: described(move), why: veto }, ...move.refused],
+  });
+}
+
+/** Who may move this workflow now, and when: the first reason against it; null when there is none. */
+function vetoOf(input: DecisionInput): string | null {
+  const { spec, workflow } = input;
+  const { declare } = spec;
+  if (!declare.signals.includes("region-outage")) {
+    return `declare.signals of ${workflow} does not list region-outage`;
+  }
+  // Before the person: what a person could not order either should not look like their turn.
+  const dependency = dependencyVeto(input);
+  if (dependency !== null) return dependency;
+  if (declare.by === "person") {
+    return `wait for ${declare.who}: run \`tideover failover ${workflow}\``;
+  }
+  return cooldownVeto(input);
+}
+
+/** Moving before what it depends on would open a workflow that cannot answer. */
+export function dependencyVeto({ workflow, unsettledDependencies }: DecisionInput): string | null {
+  if (unsettledDependencies.length === 0) return null;
+  const verb = unsettledDependencies.length === 1 ? "has" : "have";
+  return `${workflow} depends on ${list(unsettledDependencies)}, which ${verb} not settled`;
+}
+
+/** Two unplanned moves in a row are more likely to be a flapping observer than two disasters. */
+function cooldownVeto({ sinceLastMoveMs, cooldownMs }: DecisionInput): string | null {
+  if (sinceLastMoveMs === null || sinceLastMoveMs >= cooldownMs) return null;
+  const left = formatDuration(cooldownMs - sinceLastMoveMs);
+  return `the last unplanned move ended ${formatDuration(sinceLastMoveMs)} ago, and the next may start in ${left}`;
+}
+
+function atRest(input: DecisionInput): string {
+  const { serving } = input.intent;
+  const troubled = serving.filter((region) => healthOf(input, region) !== "healthy");
+  const are = serving.length === 1 ? "is" : "are";
+  if (troubled.length === 0) return `${serve(serving)} and ${are} healthy`;
+  return `${serve(serving)}, and ${troubled.map((region) => trouble(input, region)).join("; ")}`;
+}
+
+function trouble(input: DecisionInput, region: string): string {
+  const why = whyHealth(input, region);
+  return healthOf(input, region) === "unknown"
+    ? `the state of ${region} is unknown, which is no reason to move: ${why}`
+    : `${region} is degraded: ${why}`;
+}

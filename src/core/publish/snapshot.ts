@@ -1,0 +1,107 @@
+import type { Intent, Ownership } from "../../model/intent.ts";
+import type { Release } from "../../model/release.ts";
+import type { Snapshot, WorkflowRoute } from "../../model/snapshot.ts";
+import type { RegionSpec, Spec, WorkflowSpec } from "../../model/spec.ts";
+
+export interface SnapshotInput {
+  readonly spec: Spec;
+  readonly release: { readonly digest: string; readonly body: Release } | null;
+  readonly intents: readonly Intent[];
+  readonly number: number;
+  readonly because: string;
+  readonly now: number;
+}
+
+/** Digest announced by an estate that has no release folder: gateway-only estates. */
+export const NO_RELEASE = "none";
+
+/**
+ * What the gateways shall serve from now on, as one value. It holds hashes of keys and names of
+ * environment variables, never a secret: it is copied to every region and kept on disk there.
+ */
+export function buildSnapshot(input: SnapshotInput): Snapshot {
+  const { spec, release, intents } = input;
+  const byWorkflow = new Map(intents.map((intent) => [intent.workflow, intent]));
+  return {
+    estate: spec.estate,
+    number: input.number,
+    issuedAt: input.now,
+    because: input.because,
+    releaseDigest: release?.digest ?? NO_RELEASE,
+    release: release?.body ?? null,
+    maxBodyBytes: spec.maxBody,
+    regions: mapValues(spec.regions, regionEntry),
+    workflows: mapValues(spec.workflows, (workflow, name) =>
+      routeOf(workflow, byWorkflow.get(name) ?? initialIntent(name, workflow, input.now)),
+    ),
+    tenants: mapValues(spec.tenants, (tenant) => ({ keys: [...tenant.keys] })),
+  };
+}
+
+/** Who serves before anything has happened: the primary, or everyone in active-active. */
+export function initialIntents(spec: Spec, now: number): Intent[] {
+  return Object.entries(spec.workflows).map(([name, workflow]) =>
+    initialIntent(name, workflow, now),
+  );
+}
+
+/** Which region's pipeline writes each index at first. */
+export function initialOwnerships(spec: Spec): Ownership[] {
+  return Object.entries(spec.indexes).map(([index, { home }]) => ({
+    index,
+    epoch: 1,
+    region: home,
+    frozen: false,
+  }));
+}
+
+function initialIntent(workflow: string, spec: WorkflowSpec, now: number): Intent {
+  const serving =
+    spec.pattern === "active-active" ? [spec.primary, ...spec.standbys] : [spec.primary];
+  return {
+    workflow,
+    epoch: 1,
+    serving,
+    mode: null,
+    movingBy: null,
+    because: `the spec says ${spec.pattern} with primary ${spec.primary}`,
+    since: now,
+  };
+}
+
+function regionEntry(region: RegionSpec): Snapshot["regions"][string] {
+  return {
+    gateway: `http://${region.gateway}`,
+    jurisdiction: region.jurisdiction,
+    targets: region.components.runtime.targets.map(({ name, url, model, keyEnv }) => ({
+      name,
+      url,
+      model,
+      keyEnv: keyEnv ?? null,
+    })),
+  };
+}
+
+function routeOf(spec: WorkflowSpec, intent: Intent): WorkflowRoute {
+  const { retrieval } = spec;
+  return {
+    epoch: intent.epoch,
+    serving: [...intent.serving],
+    mode: intent.mode,
+    degradedModes: [...spec.degradedModes],
+    prompt: spec.prompt ?? null,
+    retrieval: retrieval
+      ? { index: retrieval.index, topK: retrieval.topK, required: retrieval.required }
+      : null,
+    deadlineMs: spec.deadline,
+  };
+}
+
+function mapValues<In, Out>(
+  record: Readonly<Record<string, In>>,
+  change: (value: In, key: string) => Out,
+): Record<string, Out> {
+  return Object.fromEntries(
+    Object.entries(record).map(([key, value]) => [key, change(value, key)]),
+  );
+}

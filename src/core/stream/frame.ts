@@ -1,0 +1,116 @@
+import type { SseItem } from "../../wire/sse.ts";
+
+/**
+ * One event of a chat stream, read once. Only the fields that decide something are taken out; what
+ * is passed on to a caller is always the text that came, so that unknown fields survive.
+ */
+export type Frame =
+  | { readonly kind: "chunk"; readonly data: string; readonly chunk: Chunk }
+  | { readonly kind: "done" }
+  /** The stream says, or shows, that it cannot be trusted any further. */
+  | { readonly kind: "fault"; readonly because: string };
+
+export interface Chunk {
+  readonly choices: readonly ChoiceDelta[];
+  readonly usage: TokenCount | null;
+}
+
+export interface ChoiceDelta {
+  readonly index: number;
+  readonly text: string;
+  readonly toolCalls: readonly ToolDelta[];
+  readonly finish: string | null;
+}
+
+export interface ToolDelta {
+  readonly index: number;
+  readonly id: string;
+  readonly name: string;
+  readonly argumentText: string;
+}
+
+export interface TokenCount {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Total: whatever an upstream sends becomes a frame. */
+export function readFrame(item: SseItem): Frame {
+  if (item.kind === "fault") return { kind: "fault", because: item.message };
+  if (item.data.trim() === "[DONE]") return { kind: "done" };
+  const body = parseJson(item.data);
+  if (!isFields(body)) return { kind: "fault", because: "an event that is not a JSON object" };
+  // Servers report a failure in the middle of an answer as an ordinary event with status 200
+  // long sent. Taken for a chunk, it would vanish and the rest would look like the whole answer.
+  if (item.event === "error" || (body.error ?? null) !== null) {
+    return { kind: "fault", because: `the model's server reported: ${errorText(body)}` };
+  }
+  return {
+    kind: "chunk",
+    data: item.data,
+    chunk: { choices: list(body.choices).map(choiceDelta), usage: tokenCount(body.usage) },
+  };
+}
+
+/** Tokens of a `usage` member; null when it has none. */
+export function tokenCount(usage: unknown): TokenCount | null {
+  if (!isFields(usage)) return null;
+  const promptTokens = usage.prompt_tokens;
+  const completionTokens = usage.completion_tokens;
+  if (typeof promptTokens !== "number" || typeof completionTokens !== "number") return null;
+  return { promptTokens, completionTokens };
+}
+
+function choiceDelta(choice: Fields, position: number): ChoiceDelta {
+  const delta = isFields(choice.delta) ? choice.delta : {};
+  const finish = choice.finish_reason;
+  return {
+    index: numberOr(choice.index, position),
+    text: textOr(delta.content),
+    toolCalls: list(delta.tool_calls).map(toolDelta),
+    finish: typeof finish === "string" && finish !== "" ? finish : null,
+  };
+}
+
+function toolDelta(call: Fields, position: number): ToolDelta {
+  const called = isFields(call.function) ? call.function : {};
+  return {
+    index: numberOr(call.index, position),
+    id: textOr(call.id),
+    name: textOr(called.name),
+    argumentText: textOr(called.arguments),
+  };
+}
+
+function errorText(body: Fields): string {
+  const error = body.error ?? body;
+  if (typeof error === "string") return error;
+  const message = isFields(error) ? error.message : undefined;
+  return typeof message === "string" ? message : "an error without a message";
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function list(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.filter(isFields) : [];
+}
+
+function numberOr(value: unknown, otherwise: number): number {
+  return typeof value === "number" ? value : otherwise;
+}
+
+function textOr(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
