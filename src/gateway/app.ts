@@ -1,0 +1,198 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { GATEWAY_PATHS, HEADERS } from "../wire/headers.ts";
+import { readBody } from "./body.ts";
+import { authenticate } from "./chain/authenticate.ts";
+import type { Answer, Call, Handler, WholeAnswer } from "./chain/call.ts";
+import { chatChain } from "./chain/chain.ts";
+import { nobodyAnswered } from "./chain/nobody.ts";
+import { refuse, retryAfter } from "./chain/refuse.ts";
+import * as endpoints from "./endpoints.ts";
+import type { Tools } from "./options.ts";
+import { reply } from "./reply.ts";
+
+/** One exchange with a caller, before anything of it was judged. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly id: string;
+  /** Aborts when the exchange is over, whichever way. */
+  readonly signal: AbortSignal;
+  /** What follows `/v1/models/`. */
+  readonly rest: string;
+}
+
+type Endpoint = (exchange: Exchange) => Promise<Answer> | Answer;
+
+interface Path {
+  readonly path: string | RegExp;
+  /** By method. HEAD goes with GET. */
+  readonly methods: Readonly<Record<string, Endpoint>>;
+}
+
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Everything that a gateway answers over HTTP. `requestId` makes the ids of callers' requests. */
+export function createApp(tools: Tools, requestId: () => string): RequestListener {
+  const paths = pathsOf(tools);
+  return (request, response) => {
+    void answerOne(tools, paths, requestId, request, response);
+  };
+}
+
+function pathsOf(tools: Tools): readonly Path[] {
+  const chat = chatChain(tools);
+  const guarded = authenticate();
+  const withSnapshot = (handler: Handler) => (exchange: Exchange) => run(tools, handler, exchange);
+  return [
+    { path: "/v1/chat/completions", methods: { POST: withSnapshot(chat) } },
+    { path: "/v1/models", methods: { GET: withSnapshot(guarded(endpoints.models())) } },
+    {
+      path: /^\/v1\/models\/(?<rest>.+)$/,
+      methods: {
+        GET: (exchange) => run(tools, guarded(endpoints.model(exchange.rest)), exchange),
+      },
+    },
+    { path: "/healthz", methods: { GET: () => endpoints.health(tools) } },
+    { path: "/readyz", methods: { GET: () => endpoints.ready(tools) } },
+    { path: "/metrics", methods: { GET: () => endpoints.metricsPage(tools) } },
+    { path: GATEWAY_PATHS.status, methods: { GET: () => endpoints.status(tools) } },
+    {
+      path: GATEWAY_PATHS.snapshot,
+      methods: {
+        GET: () => endpoints.currentSnapshot(tools),
+        PUT: ({ request }) => endpoints.offerSnapshot(tools, request),
+      },
+    },
+  ];
+}
+
+async function answerOne(
+  tools: Tools,
+  paths: readonly Path[],
+  requestId: () => string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const over = new AbortController();
+  response.on("close", () => over.abort(new Error("the caller closed the connection")));
+  // Without a listener, an error of a caller's socket would end the process.
+  response.on("error", () => over.abort(new Error("the caller's connection broke")));
+  const id = idOf(request, requestId);
+  try {
+    const answer = await dispatch(paths, { request, id, signal: over.signal, rest: "" });
+    const told = answer.kind === "unanswered" ? refuse(FAILED) : answer;
+    const named = { [HEADERS.requestId]: id, [HEADERS.region]: tools.region, ...told.headers };
+    await reply(response, { ...told, headers: named });
+  } catch (error) {
+    tools.logger.error({ requestId: id, err: error }, "an exchange failed inside the gateway");
+    // Part of the answer may be out: only breaking the connection tells that it is not whole.
+    if (response.headersSent) response.destroy();
+    else await reply(response, refuse({ ...FAILED, headers: { [HEADERS.requestId]: id } }));
+  }
+}
+
+const FAILED = {
+  status: 500,
+  code: "internal_error",
+  message: "The gateway failed on this request; its log has the cause under the request's id.",
+} as const;
+
+/** The id that another gateway gave, so that both audit logs tell of one request; else a new one. */
+function idOf(request: IncomingMessage, requestId: () => string): string {
+  const given = request.headers[HEADERS.requestId];
+  const forwarded = request.headers[HEADERS.forwardedBy] !== undefined;
+  return forwarded && typeof given === "string" && /^[\w.:-]{1,128}$/.test(given)
+    ? given
+    : requestId();
+}
+
+function dispatch(paths: readonly Path[], exchange: Exchange): Promise<Answer> | Answer {
+  const { method = "GET", url = "/" } = exchange.request;
+  const pathname = url.split("?", 1)[0] ?? "/";
+  for (const { path, methods } of paths) {
+    const rest = matched(path, pathname);
+    if (rest === null) continue;
+    const endpoint = methods[method === "HEAD" ? "GET" : method];
+    if (endpoint !== undefined) return endpoint({ ...exchange, rest });
+    return wrongMethod(method, pathname, allowed(methods));
+  }
+  return refuse({
+    status: 404,
+    code: "unknown_url",
+    message: `Unknown request URL: ${method} ${pathname.slice(0, 200)}. Chat completions are at POST /v1/chat/completions, the workflows at GET /v1/models.`,
+  });
+}
+
+/** What the path's last part is, "" for a fixed path; null when it is another path. */
+function matched(path: string | RegExp, pathname: string): string | null {
+  if (typeof path === "string") return path === pathname ? "" : null;
+  const rest = path.exec(pathname)?.groups?.rest;
+  if (rest === undefined) return null;
+  try {
+    return decodeURIComponent(rest);
+  } catch {
+    // `%zz`: no workflow is called that, and the answer shows the name as it came.
+    return rest;
+  }
+}
+
+function allowed(methods: Path["methods"]): string {
+  const names = Object.keys(methods);
+  return [...names, ...(names.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
+}
+
+function wrongMethod(method: string, pathname: string, allow: string): WholeAnswer {
+  if (method === "OPTIONS") {
+    return { kind: "whole", status: 204, headers: { allow }, body: "", facts: {} };
+  }
+  return refuse({
+    status: 405,
+    code: "method_not_allowed",
+    message: `${method} is not possible at ${pathname}. Use one of: ${allow}.`,
+    headers: { allow },
+  });
+}
+
+/** Runs a handler that needs a snapshot. */
+async function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<Answer> {
+  const snapshot = tools.snapshots.current();
+  if (snapshot === null) return refuse(noSnapshot(tools));
+  const { request, id, signal } = exchange;
+  const forwardedBy = request.headers[HEADERS.forwardedBy];
+  const call: Call = {
+    id,
+    headers: request.headers,
+    readBody: (limitBytes) => readBody(request, limitBytes),
+    arrivedAt: tools.clock.monotonic(),
+    signal,
+    snapshot,
+    forwardedBy: typeof forwardedBy === "string" ? forwardedBy : null,
+    readiness: provesReadiness(tools.readinessToken, request),
+    ticket: { admitted: false },
+    tenant: null,
+    body: Buffer.alloc(0),
+    request: null,
+    route: null,
+    mode: null,
+    documents: [],
+  };
+  const answer = await handler(call);
+  return answer.kind === "unanswered" ? nobodyAnswered(call, answer.facts) : answer;
+}
+
+/** Digests first: `timingSafeEqual` wants equal lengths, and a length is a secret's property too. */
+function provesReadiness(token: string | null, request: IncomingMessage): boolean {
+  const given = request.headers[HEADERS.readiness];
+  if (token === null || token === "" || typeof given !== "string") return false;
+  const [held, shown] = [token, given].map((text) => createHash("sha256").update(text).digest());
+  return held !== undefined && shown !== undefined && timingSafeEqual(held, shown);
+}
+
+function noSnapshot(tools: Tools) {
+  return {
+    status: 503,
+    code: "no_snapshot",
+    message: `The gateway of ${tools.region} has not been told yet who serves what. Try again shortly, or ask another region's gateway.`,
+    headers: retryAfter(1_000),
+  } as const;
+}

@@ -1,0 +1,148 @@
+import { messageOf } from "../../lib/errors.ts";
+import type { Position } from "../../model/position.ts";
+import type { WorkflowRoute } from "../../model/snapshot.ts";
+import type { IndexHit, IndexStore } from "../../ports/index.ts";
+import { type ChatRequest, textOf } from "../../wire/openai.ts";
+import type { Tools } from "../options.ts";
+import { embed } from "../targets/embed.ts";
+import { within } from "../within.ts";
+import {
+  type Answer,
+  type Attempt,
+  type Call,
+  type Handler,
+  type Link,
+  located,
+  withFacts,
+} from "./call.ts";
+import { refuse, retryAfter } from "./refuse.ts";
+
+/** Whoever may see everything that is not one tenant's own. */
+const PUBLIC = "public";
+
+type Found =
+  | { readonly kind: "found"; readonly hits: readonly IndexHit[]; readonly watermark: string }
+  /** The index, or what it needs, answered badly: trying again at once would change nothing. */
+  | { readonly kind: "broken"; readonly because: string }
+  /** No model runtime of this region answered: the region itself may be going. */
+  | {
+      readonly kind: "unanswered";
+      readonly because: string;
+      readonly attempts: readonly Attempt[];
+    };
+
+type Retrieval = NonNullable<WorkflowRoute["retrieval"]>;
+
+/**
+ * Puts the documents before the model that this tenant may see and that fit the question. A
+ * workflow that can do without them goes on as `no-retrieval`, says so on every answer, and leaves
+ * that mode by itself, since each request asks anew (unless the index failed a moment ago).
+ */
+export function retrieve(tools: Tools): Link {
+  return (next) => async (call) => {
+    const { route, request } = located(call);
+    const question = lastQuestion(request);
+    if (route.retrieval === null || question === "") return normally(next, call, []);
+    // Ordered for everyone by the control plane: nobody asks the index, it may be under repair.
+    if (route.mode === "no-retrieval") return without(next, call);
+    const found = await find(tools, call, route.retrieval, question);
+    if (found.kind === "found") return withDocuments(next, call, found);
+    if (!route.retrieval.required) return without(next, call);
+    if (found.kind === "unanswered")
+      return { kind: "unanswered", facts: { attempts: found.attempts } };
+    return unavailable(tools, route.retrieval, found.because);
+  };
+}
+
+async function withDocuments(
+  next: Handler,
+  call: Call,
+  found: Found & { kind: "found" },
+): Promise<Answer> {
+  const answer = await normally(next, call, found.hits);
+  return withFacts(answer, { sources: found.hits.map(({ id }) => id), watermark: found.watermark });
+}
+
+async function normally(next: Handler, call: Call, hits: readonly IndexHit[]): Promise<Answer> {
+  return withFacts(await next({ ...call, documents: hits }), { mode: "normal" });
+}
+
+async function without(next: Handler, call: Call): Promise<Answer> {
+  return withFacts(await next({ ...call, mode: "no-retrieval" }), { mode: "no-retrieval" });
+}
+
+function unavailable(tools: Tools, retrieval: Retrieval, because: string): Answer {
+  return refuse({
+    status: 503,
+    code: "retrieval_unavailable",
+    message: `The index ${retrieval.index} of ${tools.region} cannot serve (${because}), and this workflow does not answer without it. Try again shortly.`,
+    headers: retryAfter(Math.max(1_000, tools.retrieval.ejectedForMs(retrieval.index))),
+  });
+}
+
+async function find(
+  tools: Tools,
+  call: Call,
+  retrieval: Retrieval,
+  question: string,
+): Promise<Found> {
+  const { index } = retrieval;
+  // A broken index would cost every request its time-out; after a failure it is left alone a while.
+  if (tools.retrieval.ejected(index)) return { kind: "broken", because: "it failed a moment ago" };
+  const found = await ask(tools, call, retrieval, question);
+  if (call.signal.aborted) return found;
+  if (found.kind === "found") tools.retrieval.succeeded(index);
+  // A required index is not blamed for a runtime that does not answer: the request is held, and
+  // the runtime's return must be seen by the very next round.
+  else if (found.kind === "broken" || !retrieval.required) {
+    tools.retrieval.failed(index, found.because);
+    tools.logger.warn({ index, because: found.because }, "retrieval failed");
+  }
+  return found;
+}
+
+async function ask(
+  tools: Tools,
+  call: Call,
+  retrieval: Retrieval,
+  question: string,
+): Promise<Found> {
+  const store = tools.indexes.get(retrieval.index);
+  if (store === undefined) return { kind: "broken", because: "this region has no copy of it" };
+  const embedding = call.snapshot.release?.embedding;
+  if (embedding === undefined) return { kind: "broken", because: "the release has no embedding" };
+  const embedded = await embed(tools, call, embedding, question);
+  if (embedded.kind !== "embedded") return embedded;
+  try {
+    const query = {
+      vector: embedded.vector,
+      embedding: embedding.id,
+      // The filter of tenants. It is applied inside the index, or k strangers' documents found
+      // first would push the caller's own out.
+      audiences: [PUBLIC, located(call).tenant],
+      k: retrieval.topK,
+    };
+    return await within(tools.clock, tools.timeouts.retrieveMs, search(store, query));
+  } catch (error) {
+    return { kind: "broken", because: messageOf(error) };
+  }
+}
+
+async function search(
+  store: IndexStore,
+  query: Parameters<IndexStore["search"]>[0],
+): Promise<Found> {
+  // The position first: a change between the two makes the answer newer than it says, never older.
+  const watermark = watermarkOf(await store.position());
+  return { kind: "found", hits: await store.search(query), watermark };
+}
+
+/** `<seq>@<ISO time>`; an empty index has no newest change, and says so by the year 1970. */
+function watermarkOf({ seq, sourceTime }: Position): string {
+  return `${seq}@${new Date(sourceTime).toISOString()}`;
+}
+
+function lastQuestion(request: ChatRequest): string {
+  const last = request.messages.findLast(({ role }) => role === "user");
+  return last === undefined ? "" : textOf(last).trim();
+}

@@ -1,0 +1,101 @@
+import type { IncomingMessage } from "node:http";
+import { signedSnapshotSchema } from "../model/snapshot.ts";
+import { readBody } from "./body.ts";
+import type { Call, Handler, WholeAnswer } from "./chain/call.ts";
+import { unknownWorkflow } from "./chain/locate.ts";
+import { own } from "./chain/own.ts";
+import { json, refuse } from "./chain/refuse.ts";
+import type { Tools } from "./options.ts";
+
+/** Far above any estate's snapshot; only a bound, so that nobody fills the memory. */
+const MAX_SNAPSHOT_BYTES = 16 * 1024 * 1024;
+
+/** `/healthz`: this process lives. Says nothing about whether it could answer anybody. */
+export function health(tools: Tools): WholeAnswer {
+  return json(200, { status: "ok", region: tools.region });
+}
+
+/** `/readyz`: 200 when it can serve, with what is wrong nevertheless under `degraded`. */
+export function ready(tools: Tools): WholeAnswer {
+  const { snapshots } = tools;
+  if (snapshots.current() === null) {
+    const because = snapshots.lastError ?? "no snapshot was adopted yet";
+    return json(503, { ready: false, region: tools.region, because });
+  }
+  const { auditFailures } = tools.metrics;
+  const degraded = auditFailures.newestFailed
+    ? [`audit records are not kept (${auditFailures.total} so far); they are in the process log`]
+    : [];
+  return json(200, { ready: true, region: tools.region, snapshot: snapshots.number, degraded });
+}
+
+/** `/tideover/v1/status`: what an agent reports of its gateway. `sinceMs` is the snapshot's age here. */
+export function status(tools: Tools): WholeAnswer {
+  const { snapshots, metrics } = tools;
+  return json(200, {
+    region: tools.region,
+    number: snapshots.number,
+    sinceMs: Math.round(snapshots.sinceMs),
+    lastError: snapshots.lastError,
+    targets: tools.targets.outcomes(),
+    indexes: tools.retrieval.outcomes(),
+    auditFailures: metrics.auditFailures.total,
+  });
+}
+
+export async function metricsPage({ metrics }: Tools): Promise<WholeAnswer> {
+  const { registry } = metrics;
+  const headers = { "content-type": registry.contentType };
+  return { kind: "whole", status: 200, headers, body: await registry.metrics(), facts: {} };
+}
+
+/** GET: the snapshot as it was signed, for peers. */
+export function currentSnapshot({ snapshots }: Tools): WholeAnswer {
+  const signed = snapshots.signed();
+  if (signed !== null) return json(200, signed);
+  const message = "This gateway has no signed snapshot to give.";
+  return refuse({ status: 404, code: "no_snapshot", message });
+}
+
+/** PUT: 200 when it was adopted, 409 with the reason and the present number when not. */
+export async function offerSnapshot(tools: Tools, request: IncomingMessage): Promise<WholeAnswer> {
+  const body = await readBody(request, MAX_SNAPSHOT_BYTES);
+  const parsed = signedSnapshotSchema.safeParse(
+    body.kind === "whole" ? parseJson(body.bytes.toString("utf8")) : undefined,
+  );
+  if (!parsed.success) {
+    const message = "The body is not a signed snapshot: { payload, keyId, signature }.";
+    return refuse({ status: 400, code: "invalid_snapshot", message });
+  }
+  const offer = await tools.snapshots.offer(parsed.data);
+  if (!offer.adopted) tools.logger.warn(offer, "a snapshot was refused");
+  return json(offer.adopted ? 200 : 409, offer);
+}
+
+/** `/v1/models`: workflows are the models. Behind `authenticate`. */
+export function models(): Handler {
+  return async ({ snapshot }) => {
+    const data = Object.keys(snapshot.workflows).map((name) => modelEntry(snapshot, name));
+    return json(200, { object: "list", data });
+  };
+}
+
+export function model(name: string): Handler {
+  return async ({ snapshot }) =>
+    own(snapshot.workflows, name) === undefined
+      ? refuse(unknownWorkflow(name, snapshot.workflows))
+      : json(200, modelEntry(snapshot, name));
+}
+
+function modelEntry(snapshot: Call["snapshot"], id: string) {
+  const created = Math.floor(snapshot.issuedAt / 1_000);
+  return { id, object: "model", created, owned_by: snapshot.estate };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,89 @@
+import type { Logger } from "pino";
+import type { IndexName, RegionName } from "../model/ids.ts";
+import type { AuditLog } from "../ports/audit.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { IndexStore } from "../ports/index.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Peers } from "./peers.ts";
+import type { SnapshotHolder } from "./snapshots.ts";
+import type { Memory } from "./targets/memory.ts";
+import type { Pools } from "./targets/pools.ts";
+
+/** All times in milliseconds. */
+export interface GatewayTimeouts {
+  /** To open a connection to a target or to another gateway. */
+  readonly connectMs: number;
+  /** From sending a streamed request to its first event. */
+  readonly firstEventMs: number;
+  /** For a question's vector, and again for the search: both are short, whatever the answer is. */
+  readonly retrieveMs: number;
+  /** Between two pieces of an upstream's answer. */
+  readonly idleMs: number;
+  /** How long a request that nobody answers is held, at most; its deadline bounds it too. */
+  readonly holdMs: number;
+  /** What a region that lost a workflow gets to finish an answer of which no byte was told. */
+  readonly movedGraceMs: number;
+  /** For one audit record to be kept. */
+  readonly auditMs: number;
+  /** For a peer gateway to hand over its snapshot. */
+  readonly peerMs: number;
+  /** For open requests to end when the gateway closes. */
+  readonly drainMs: number;
+}
+
+export const DEFAULT_TIMEOUTS: GatewayTimeouts = {
+  connectMs: 2_000,
+  firstEventMs: 30_000,
+  retrieveMs: 5_000,
+  idleMs: 30_000,
+  holdMs: 20_000,
+  movedGraceMs: 1_000,
+  auditMs: 2_000,
+  peerMs: 1_000,
+  drainMs: 10_000,
+};
+
+export interface GatewayOptions {
+  readonly region: RegionName;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly snapshots: SnapshotHolder;
+  readonly indexes: ReadonlyMap<IndexName, IndexStore>;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The API key that a target's `keyEnv` names; undefined when there is none. */
+  readonly keys: (keyEnv: string) => string | undefined;
+  /** A new id, unique across regions. */
+  readonly requestId: () => string;
+  /**
+   * The estate's token. A request that carries it is answered by this region itself, so that a
+   * standby can be proven before it is opened. Without one, nobody can ask for that.
+   */
+  readonly readinessToken?: string;
+  /** From 0 to below 1; spreads retries. `Math.random` unless given. */
+  readonly random?: () => number;
+  readonly timeouts?: Partial<GatewayTimeouts>;
+}
+
+/** What the links of the chain share: the world, and the little that a gateway remembers. */
+export interface Tools {
+  readonly region: RegionName;
+  readonly snapshots: SnapshotHolder;
+  readonly indexes: ReadonlyMap<IndexName, IndexStore>;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly keys: (keyEnv: string) => string | undefined;
+  readonly readinessToken: string | null;
+  readonly random: () => number;
+  readonly timeouts: GatewayTimeouts;
+  readonly pools: Pools;
+  readonly peers: Peers;
+  /** Of model targets and of other regions' gateways. */
+  readonly targets: Memory;
+  /** Of this region's indexes. */
+  readonly retrieval: Memory;
+  readonly metrics: Metrics;
+}

@@ -1,0 +1,55 @@
+import type { ServerResponse } from "node:http";
+import type { StreamedAnswer, StreamPart, WholeAnswer } from "./chain/call.ts";
+
+/** Writes an answer. Resolves when it is handed to the socket, or when the caller is gone. */
+export async function reply(
+  response: ServerResponse,
+  answer: WholeAnswer | StreamedAnswer,
+): Promise<void> {
+  if (answer.kind === "stream") await replyStream(response, answer);
+  else if (!response.destroyed) replyWhole(response, answer);
+}
+
+function replyWhole(response: ServerResponse, { status, headers, body }: WholeAnswer): void {
+  const bytes = Buffer.from(body);
+  response.writeHead(status, { ...headers, "content-length": bytes.length });
+  // For HEAD, node sends the headers of this body and leaves the body out.
+  response.end(bytes);
+}
+
+async function replyStream(response: ServerResponse, answer: StreamedAnswer): Promise<void> {
+  if (!response.destroyed) {
+    // Proxies that buffer would turn the stream into one late block.
+    response.writeHead(answer.status, { ...answer.headers, "x-accel-buffering": "no" });
+    response.flushHeaders();
+  }
+  for await (const part of answer.parts) {
+    // Leaving the loop closes the parts, and with them the upstream.
+    if (response.destroyed) return;
+    if (part.end !== null) return endStream(response, part);
+    if (!response.write(part.text)) await writable(response);
+  }
+}
+
+function endStream(response: ServerResponse, { text, end }: StreamPart): void {
+  if (end?.outcome === "complete") {
+    response.end(text);
+    return;
+  }
+  // No terminating chunk after a cut: a client that overlooks the error event still sees a broken
+  // transfer. `destroySoon` closes only after what was written is on its way.
+  response.write(text, () => response.socket?.destroySoon());
+}
+
+/** Until the caller has taken what was written, or is gone. */
+function writable(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+  });
+}
