@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { type Ownership, ownershipSchema } from "../model/intent.ts";
+import { KEYS } from "../model/keys.ts";
+import { signedSnapshotSchema } from "../model/snapshot.ts";
+import type { StoreEntry } from "../ports/store.ts";
+import { parseJson } from "./peer.ts";
+import type { KnownSnapshot, World } from "./world.ts";
+
+/**
+ * Reads who owns what, and the newest snapshot. Throws STORE_UNAVAILABLE; what was known stays
+ * known. A value that cannot be understood is left out, for it must not hide the others.
+ */
+export async function followStore(world: World): Promise<void> {
+  const { store, clock } = world.options;
+  const mark = world.book.beginRead(clock.monotonic());
+  const ownerships = await store.list(KEYS.ownerships);
+  world.book.learn(readOwnerships(ownerships), mark);
+  const snapshot = readSnapshot(await store.get(KEYS.snapshot));
+  // Numbers only grow: a read that arrives late must not put an older one back.
+  if (snapshot !== null && snapshot.number >= (world.snapshot?.number ?? 0)) {
+    world.snapshot = snapshot;
+  }
+}
+
+function readOwnerships(entries: readonly StoreEntry[]): Ownership[] {
+  return entries.flatMap(({ value }) => {
+    const parsed = ownershipSchema.safeParse(value);
+    return parsed.success ? [parsed.data] : [];
+  });
+}
+
+/** The number may stand beside the envelope, too; the signed one inside is what counts. */
+const envelopeSchema = z.object(signedSnapshotSchema.shape);
+const payloadSchema = z.object({ number: z.int(), releaseDigest: z.string() });
+
+function readSnapshot(entry: StoreEntry | null): KnownSnapshot | null {
+  const signed = envelopeSchema.safeParse(entry?.value);
+  if (!signed.success) return null;
+  const payload = payloadSchema.safeParse(parseJson(signed.data.payload));
+  return payload.success ? { signed: signed.data, ...payload.data } : null;
+}

@@ -1,0 +1,84 @@
+import { z } from "zod";
+import { TideoverError } from "../lib/errors.ts";
+import { type SourceChange, sourceChangeSchema } from "../model/change.ts";
+import type { IndexName } from "../model/ids.ts";
+import type { Position } from "../model/position.ts";
+import type { EmbeddedChange } from "../ports/index.ts";
+import { embeddedText, embeddingOf, embeddingVersion, embedTexts, vectorText } from "./embed.ts";
+import { mustOwn } from "./owning.ts";
+import type { World } from "./world.ts";
+
+const MOST_CHANGES = 500;
+/** Of one change as JSON. Replicas fetch entries in answers of 4 MiB at most. */
+const LARGEST_CHANGE_BYTES = 1_048_576;
+
+const changesSchema = z.array(sourceChangeSchema).min(1).max(MOST_CHANGES);
+
+/** Reads what a pipeline sent. Throws CORPUS_INVALID naming the first fault and its place. */
+export function parseChanges(value: unknown): SourceChange[] {
+  const parsed = changesSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const place = issue?.path.join(".") ?? "";
+    throw invalid(`change ${place === "" ? "list" : place}: ${issue?.message}`);
+  }
+  for (const [at, change] of parsed.data.entries()) {
+    const bytes = Buffer.byteLength(JSON.stringify(change));
+    if (bytes > LARGEST_CHANGE_BYTES) throw invalid(`change ${at} has ${bytes} bytes`);
+  }
+  return parsed.data;
+}
+
+/**
+ * The owner's write path: embed, then append under the ownership. The position returned is on disk.
+ * Throws what `mustOwn` throws, PEER_UNAVAILABLE when nothing embeds, and the index's own errors.
+ */
+export async function ingest(
+  world: World,
+  name: IndexName,
+  changes: readonly SourceChange[],
+): Promise<Position> {
+  const local = world.index(name);
+  mustOwn(world, name);
+  const embedded = await embedChanges(world, changes);
+  return local.writing.run(async () => {
+    // Asked again: the ownership may have moved while the runtime was at work.
+    const { epoch } = mustOwn(world, name);
+    return local.store.append(epoch, embedded);
+  });
+}
+
+async function embedChanges(
+  world: World,
+  changes: readonly SourceChange[],
+): Promise<EmbeddedChange[]> {
+  const embedding = embeddingVersion(embeddingOf(world));
+  const texts = changes.flatMap((change) =>
+    change.op === "upsert" ? [embeddedText(change.document)] : [],
+  );
+  const vectors = (await embedTexts(world, texts)).values();
+  return changes.map((change) => {
+    if (change.op === "upsert") {
+      const vector = vectorText(vectors.next().value ?? []);
+      return { op: "upsert", ...change.document, embedding, vector };
+    }
+    const { id, sourceTime } = change;
+    return {
+      op: "delete",
+      id,
+      sourceTime,
+      title: "",
+      text: "",
+      audience: "",
+      embedding,
+      vector: "",
+    };
+  });
+}
+
+function invalid(fault: string): TideoverError {
+  return new TideoverError(`this is no list of changes: ${fault}`, {
+    code: "CORPUS_INVALID",
+    next: `Send a JSON array of 1 to ${MOST_CHANGES} changes of at most 1 MiB each.`,
+  });
+}

@@ -1,0 +1,71 @@
+import { lagMs } from "../core/reconcile/freshness.ts";
+import { messageOf } from "../lib/errors.ts";
+import type { IndexName } from "../model/ids.ts";
+import { EMPTY_POSITION, type Position } from "../model/position.ts";
+import type { IndexState } from "../model/signal.ts";
+import type { IndexStore } from "../ports/index.ts";
+import { Mutex } from "./mutex.ts";
+
+/** This region's copy of an index, with what is known of its owner. */
+export class LocalIndex {
+  readonly name: IndexName;
+  readonly store: IndexStore;
+  /** Held for every write, and never over a network call: an ownership message waits for it. */
+  readonly writing = new Mutex();
+  /** Held over a whole pull: two pulls at once would each rewind what the other has just applied. */
+  readonly pulling = new Mutex();
+  /** Why the last pull or fence failed; null when it went well. */
+  error: string | null = null;
+  #owner: { readonly position: Position; readonly at: number } | null = null;
+  #orphans: number | null = null;
+
+  constructor(name: IndexName, store: IndexStore) {
+    this.name = name;
+    this.store = store;
+  }
+
+  sawOwner(position: Position, at: number): void {
+    this.#owner = { position, at };
+  }
+
+  get owner(): { readonly position: Position; readonly at: number } | null {
+    return this.#owner;
+  }
+
+  /** Raises the index's epoch; writes nothing when it is there already. */
+  async fence(epoch: number): Promise<void> {
+    if ((await this.store.epoch()) < epoch) await this.store.fence(epoch);
+  }
+
+  async rewindTo(seq: number): Promise<number> {
+    const before = await this.#countOrphans();
+    const taken = await this.store.rewindTo(seq);
+    this.#orphans = before + taken;
+    return taken;
+  }
+
+  /** Never throws: an index that cannot be read is a state to be reported. */
+  async state(now: number): Promise<IndexState> {
+    const known = this.#owner;
+    const common = {
+      index: this.name,
+      ownerPosition: known?.position ?? null,
+      ownerSeenAgoMs: known === null ? null : now - known.at,
+    };
+    try {
+      const position = await this.store.position();
+      const lag = known === null ? 0 : lagMs(position, known.position);
+      const orphans = await this.#countOrphans();
+      return { ...common, position, lagMs: lag, orphans, error: this.error };
+    } catch (error) {
+      const lost = { position: EMPTY_POSITION, lagMs: 0, orphans: this.#orphans ?? 0 };
+      return { ...common, ...lost, error: messageOf(error) };
+    }
+  }
+
+  /** Read once: the list may be long, and only `rewindTo` makes it longer. */
+  async #countOrphans(): Promise<number> {
+    this.#orphans ??= (await this.store.orphans()).length;
+    return this.#orphans;
+  }
+}

@@ -1,0 +1,42 @@
+import type { GoldenSet } from "../model/golden.ts";
+import type { IndexName, RegionName, TenantName, WorkflowName } from "../model/ids.ts";
+import type { Release } from "../model/release.ts";
+import type { Spec } from "../model/spec.ts";
+import type { AuditLog } from "../ports/audit.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { IndexStore } from "../ports/index.ts";
+import type { Probe } from "../ports/probe.ts";
+import type { Store } from "../ports/store.ts";
+
+/** What an agent needs. It closes none of it: whoever opened a thing closes it. */
+export interface AgentOptions {
+  readonly region: RegionName;
+  /** Where the agent's API listens; port 0 takes any free one. */
+  readonly host: string;
+  readonly port: number;
+  readonly spec: Spec;
+  readonly release: { readonly digest: string; readonly body: Release } | null;
+  readonly golden: ReadonlyMap<WorkflowName, GoldenSet>;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly probe: Probe;
+  /** This region's copies. The agent is their only writer. */
+  readonly indexes: ReadonlyMap<IndexName, IndexStore>;
+  /** The log that this region's gateway writes; only read here. */
+  readonly audit: AuditLog;
+  /** The estate's token: callers of the agent must hold it, and so does the agent as a caller. */
+  readonly token: string;
+  /** API keys of the tenants on whose behalf canaries may ask. */
+  readonly canaryKeys: ReadonlyMap<TenantName, string>;
+  /** API keys of runtime targets by the name in their `keyEnv`; none when absent. */
+  readonly targetKeys?: ReadonlyMap<string, string>;
+  /** Time between two readiness runs of one workflow, in ms; 5 s when absent. */
+  readonly readinessEvery?: number;
+  readonly logger: AgentLogger;
+}
+
+/** The part of pino that the agent uses. */
+export interface AgentLogger {
+  info(data: object, message: string): void;
+  warn(data: object, message: string): void;
+}

@@ -1,0 +1,71 @@
+import { messageOf } from "../../lib/errors.ts";
+import { HEADERS } from "../../wire/headers.ts";
+import { askGatewayStatus } from "../feed-gateway.ts";
+import { followStore } from "../follow-store.ts";
+import { type Judgement, NO_KEY, type ReadinessCheck } from "./check.ts";
+
+/** The gateway answers by itself, with the intended release, from the newest snapshot. */
+export const releaseCheck: ReadinessCheck = {
+  name: "release",
+  restMs: 0,
+  applies: () => true,
+  required: () => true,
+  async check({ world, canary, askMs }) {
+    const { region, release } = world.options;
+    // The store before the gateway: then a snapshot published in between cannot look missing.
+    const reachable = await followStore(world).then(
+      () => true,
+      () => false,
+    );
+    const newest = reachable ? (world.snapshot?.number ?? null) : null;
+    const status = await askGatewayStatus(world, askMs).catch(messageOf);
+    const asked = await canary();
+    if (asked === null) return NO_KEY;
+    const { headers, failure } = asked.answer;
+    const digest = release?.digest ?? world.snapshot?.releaseDigest ?? null;
+    return judgeRelease(
+      { region, digest, newest },
+      {
+        failure: typeof status === "string" ? status : failure,
+        region: headers[HEADERS.region] ?? null,
+        digest: headers[HEADERS.release] ?? null,
+        serves: typeof status === "string" ? 0 : status.number,
+      },
+    );
+  },
+};
+
+export interface ExpectedRelease {
+  readonly region: string;
+  /** null: nobody says which release it must be. */
+  readonly digest: string | null;
+  /** Number of the store's newest snapshot; null when the store cannot be read. */
+  readonly newest: number | null;
+}
+
+export interface ObservedRelease {
+  readonly failure: string | null;
+  readonly region: string | null;
+  readonly digest: string | null;
+  /** Number of the snapshot that the gateway serves. */
+  readonly serves: number;
+}
+
+export function judgeRelease(expected: ExpectedRelease, observed: ObservedRelease): Judgement {
+  const { failure, region, digest, serves } = observed;
+  const fail = (evidence: string): Judgement => ({ pass: false, evidence });
+  if (failure !== null) return fail(`the canary was not answered: ${failure}`);
+  // An answer from elsewhere would prove the other region's readiness and be taken for this one's.
+  if (region !== expected.region) {
+    return fail(`the canary was answered by ${region}, not by ${expected.region} itself`);
+  }
+  if (expected.digest !== null && digest !== expected.digest) {
+    return fail(`it answers with release ${digest}, expected ${expected.digest}`);
+  }
+  if (expected.newest !== null && serves < expected.newest) {
+    return fail(`it serves snapshot ${serves}, the newest is ${expected.newest}`);
+  }
+  const newest =
+    expected.newest === null ? "the store cannot be asked for a newer one" : "the newest";
+  return { pass: true, evidence: `release ${digest}, snapshot ${serves} (${newest})` };
+}

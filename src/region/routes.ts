@@ -1,0 +1,159 @@
+import type { IncomingMessage } from "node:http";
+import { z } from "zod";
+import type { LogEntry } from "../model/change.ts";
+import { ownershipSchema } from "../model/intent.ts";
+import { AGENT_PATHS } from "../wire/headers.ts";
+import { sendCanary } from "./canary.ts";
+import { followStore } from "./follow-store.ts";
+import { RequestError, readJson } from "./http.ts";
+import { ingest, parseChanges } from "./ingest.ts";
+import { obeyOwnership } from "./obey-ownership.ts";
+import { proveReadiness } from "./readiness/run.ts";
+import { catchUp } from "./replicate.ts";
+import type { World } from "./world.ts";
+
+interface Asked {
+  readonly request: IncomingMessage;
+  readonly query: URLSearchParams;
+  /** Name of the index in the path; "" elsewhere. */
+  readonly index: string;
+}
+
+export interface Route {
+  readonly method: "GET" | "POST";
+  readonly path: RegExp;
+  readonly answer: (world: World, asked: Asked) => Promise<unknown>;
+}
+
+const SMALL_BODY = 65_536;
+const CHANGES_BODY = 32 * 1_048_576;
+/** Of a page of entries. The asker reads 4 MiB at most, and one entry may have a third of that. */
+const PAGE_BYTES = 2 * 1_048_576;
+const MOST_ENTRIES = 1_000;
+
+/** Everything behind the token. The names of the paths are in wire/headers.ts. */
+export const ROUTES: readonly Route[] = [
+  { method: "POST", path: exact(AGENT_PATHS.readiness), answer: answerReadiness },
+  { method: "POST", path: exact(AGENT_PATHS.canary), answer: answerCanary },
+  { method: "POST", path: exact(AGENT_PATHS.ownership), answer: answerOwnership },
+  { method: "GET", path: ofIndex(AGENT_PATHS.index), answer: answerIndex },
+  {
+    method: "GET",
+    path: ofIndex((name) => `${AGENT_PATHS.entries(name)}/at`),
+    answer: answerEntryAt,
+  },
+  { method: "GET", path: ofIndex(AGENT_PATHS.entries), answer: answerEntries },
+  { method: "POST", path: ofIndex(AGENT_PATHS.changes), answer: answerChanges },
+  { method: "POST", path: ofIndex(AGENT_PATHS.catchUp), answer: answerCatchUp },
+];
+
+function exact(path: string): RegExp {
+  return new RegExp(`^${path}$`);
+}
+
+function ofIndex(path: (name: string) => string): RegExp {
+  return new RegExp(`^${path("([a-z][a-z0-9-]*)")}$`);
+}
+
+const timeout = z.number().positive().max(600_000);
+const readinessBody = z.object({
+  workflow: z.string(),
+  exactIndex: z.boolean().default(false),
+  timeoutMs: timeout.default(10_000),
+});
+const canaryBody = z.object({ workflow: z.string(), timeoutMs: timeout.default(10_000) });
+const catchUpBody = z.object({ timeoutMs: timeout });
+
+async function answerReadiness(world: World, { request }: Asked) {
+  const { workflow, exactIndex, timeoutMs } = await body(request, readinessBody);
+  return proveReadiness(world, workflow, { exactIndex, timeoutMs });
+}
+
+async function answerCanary(world: World, { request }: Asked) {
+  const { workflow, timeoutMs } = await body(request, canaryBody);
+  return sendCanary(world, workflow, timeoutMs);
+}
+
+async function answerOwnership(world: World, { request }: Asked) {
+  return obeyOwnership(world, await body(request, ownershipSchema));
+}
+
+/** How the index stands here; with `?at=SEQ` also the entry at that seq, without its content. */
+async function answerIndex(world: World, { index, query }: Asked) {
+  const local = world.index(index);
+  const seq = integer(query, "at", 0);
+  // Read by itself, and first: a copy that cannot be read must not look like an empty one, or its
+  // replicas would empty theirs; and the entry at or below it is there, however fast it is written.
+  const position = await local.store.position();
+  const state = await local.state(world.options.clock.monotonic());
+  const entry = seq > 0 ? await local.store.entryAt(seq) : null;
+  const { region, epoch, frozen } = world.book.of(index) ?? {
+    region: null,
+    epoch: 0,
+    frozen: false,
+  };
+  return {
+    ...state,
+    position,
+    epoch,
+    owner: region,
+    frozen,
+    at: entry === null ? null : markOf(entry),
+  };
+}
+
+function markOf({ seq, epoch, digestAfter }: LogEntry) {
+  return { seq, epoch, digestAfter };
+}
+
+async function answerEntries(world: World, { index, query }: Asked) {
+  const limit = Math.min(MOST_ENTRIES, integer(query, "limit", 100));
+  const entries = await world.index(index).store.entriesAfter(integer(query, "after", 0), limit);
+  return withinBytes(entries, PAGE_BYTES);
+}
+
+/** As many of the first entries as fit, and always one: without it a replica would never go on. */
+export function withinBytes(entries: readonly LogEntry[], mostBytes: number): LogEntry[] {
+  let bytes = 0;
+  return entries.filter((entry, at) => {
+    bytes += Buffer.byteLength(JSON.stringify(entry));
+    return at === 0 || bytes <= mostBytes;
+  });
+}
+
+async function answerEntryAt(world: World, { index, query }: Asked) {
+  const seq = integer(query, query.has("seq") ? "seq" : "at", 0);
+  return { entry: await world.index(index).store.entryAt(seq) };
+}
+
+async function answerChanges(world: World, { request, index }: Asked) {
+  world.index(index);
+  const position = await ingest(world, index, parseChanges(await readJson(request, CHANGES_BODY)));
+  return { position };
+}
+
+async function answerCatchUp(world: World, { request, index }: Asked) {
+  const local = world.index(index);
+  const { timeoutMs } = await body(request, catchUpBody);
+  // The caller may have moved the ownership a moment ago. Without the store: as far as is known.
+  await followStore(world).catch(() => undefined);
+  return catchUp(world, local, timeoutMs);
+}
+
+async function body<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(await readJson(request, SMALL_BODY));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new RequestError(
+    400,
+    `body: ${issue?.path.join(".")}: ${issue?.message}`,
+    "Mend the body.",
+  );
+}
+
+function integer(query: URLSearchParams, name: string, absent: number): number {
+  const text = query.get(name);
+  if (text === null) return absent;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new RequestError(400, `${name}=${text.slice(0, 40)} is no whole number`, `Mend ${name}.`);
+}

@@ -1,0 +1,95 @@
+import { TideoverError } from "../lib/errors.ts";
+import type { IndexName, RegionName, WorkflowName } from "../model/ids.ts";
+import type { RegionReport } from "../model/signal.ts";
+import type { SignedSnapshot } from "../model/snapshot.ts";
+import type { IndexSpec, RegionSpec, WorkflowSpec } from "../model/spec.ts";
+import { LocalIndex } from "./local-index.ts";
+import type { AgentOptions } from "./options.ts";
+import { OwnershipBook } from "./ownership.ts";
+import { SignalRing } from "./signals.ts";
+
+/** The newest snapshot that the store held when it was last read. */
+export interface KnownSnapshot {
+  readonly signed: SignedSnapshot;
+  readonly number: number;
+  readonly releaseDigest: string;
+}
+
+/** What every part of one agent shares: its options, and what it has learnt. */
+export class World {
+  readonly options: AgentOptions;
+  readonly observer: string;
+  readonly book = new OwnershipBook();
+  readonly indexes: ReadonlyMap<IndexName, LocalIndex>;
+  readonly ring: SignalRing;
+  /** Aborted when the agent closes. */
+  readonly stop = new AbortController();
+  snapshot: KnownSnapshot | null = null;
+  /** What this region's gateway said at the last turn; null when it did not answer. */
+  gateway: RegionReport["gateway"] = null;
+  readonly #born: string;
+  #ids = 0;
+  #turns = 0;
+
+  constructor(options: AgentOptions) {
+    this.options = options;
+    this.observer = `agent:${options.region}`;
+    this.indexes = new Map(
+      [...options.indexes].map(([name, store]) => [name, new LocalIndex(name, store)]),
+    );
+    this.ring = new SignalRing(this.observer, options.region, options.clock.now());
+    this.#born = Math.trunc(options.clock.now()).toString(36);
+  }
+
+  /** An id that no other run of this agent has used: the audit log outlives the process. */
+  newId(kind: string): string {
+    this.#ids += 1;
+    return `${kind}-${this.options.region}-${this.#born}-${this.#ids}`;
+  }
+
+  /** Counts the readiness runs. */
+  nextTurn(): number {
+    this.#turns += 1;
+    return this.#turns;
+  }
+
+  get regionSpec(): RegionSpec {
+    const spec = this.options.spec.regions[this.options.region];
+    if (spec !== undefined) return spec;
+    throw notFound("region", this.options.region, this.options.spec.regions);
+  }
+
+  get gatewayUrl(): string {
+    return `http://${this.regionSpec.gateway}`;
+  }
+
+  /** Base URL of a region's agent; null when the spec gives it none. */
+  agentUrl(region: RegionName): string | null {
+    const address = this.options.spec.regions[region]?.agent;
+    return address === undefined ? null : `http://${address}`;
+  }
+
+  index(name: IndexName): LocalIndex {
+    const found = this.indexes.get(name);
+    if (found !== undefined) return found;
+    throw notFound("index", name, Object.fromEntries(this.indexes));
+  }
+
+  indexSpec(name: IndexName): IndexSpec | null {
+    return this.options.spec.indexes[name] ?? null;
+  }
+
+  workflow(name: WorkflowName): WorkflowSpec {
+    const found = this.options.spec.workflows[name];
+    if (found !== undefined) return found;
+    throw notFound("workflow", name, this.options.spec.workflows);
+  }
+}
+
+function notFound(kind: string, name: string, known: object): TideoverError {
+  const names = Object.keys(known).join(", ");
+  return new TideoverError(`there is no ${kind} "${name}" here`, {
+    code: "NOT_FOUND",
+    next: names === "" ? `The spec has no ${kind} at all.` : `Known: ${names}.`,
+  });
+}
