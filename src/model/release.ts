@@ -8,7 +8,6 @@ export const PROMPT_VARIABLES = {
   tenant: "name of the tenant that asks",
   workflow: "name of the workflow that answers",
   documents: "the retrieved documents, rendered one block each; empty without retrieval",
-  date: "today in UTC, such as 2026-03-01",
 } as const satisfies Readonly<Record<string, string>>;
 export type PromptVariable = keyof typeof PROMPT_VARIABLES;
 

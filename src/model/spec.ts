@@ -11,10 +11,12 @@ import { durationSchema, sizeSchema } from "./units.ts";
 
 // An error text reads `<what is wrong>; write <what to write instead>`: config/ shows the value and
 // the place before it, and takes the second half as its advice.
+// `constructor` is kept out because every JavaScript object has a member of that name: looking it up
+// in a record would find something that no spec has written.
 const nameSchema = z
   .string()
   .regex(
-    /^[a-z][a-z0-9-]{0,62}$/,
+    /^(?!constructor$)[a-z][a-z0-9-]{0,62}$/,
     "is no name; write lower-case letters, digits and dashes, a letter first, at most 63",
   );
 
@@ -88,7 +90,10 @@ const componentsSchema = z.strictObject({
     })
     .describe("What runs the model."),
   index: z
-    .strictObject({ engine: z.enum(["sqlite"]), needs: needsSchema })
+    .strictObject({
+      engine: z.enum(["sqlite"]).describe("What keeps the vectors."),
+      needs: needsSchema,
+    })
     .optional()
     .describe("Keeps this region's copy of every index."),
   pipeline: z
@@ -96,7 +101,10 @@ const componentsSchema = z.strictObject({
     .optional()
     .describe("Takes changes of documents in and writes them to the index."),
   telemetry: z
-    .strictObject({ audit: z.enum(["file"]), needs: needsSchema })
+    .strictObject({
+      audit: z.enum(["file"]).describe("Where audit records are written."),
+      needs: needsSchema,
+    })
     .optional()
     .describe("Where the audit record of every request goes."),
   secrets: z
@@ -118,7 +126,7 @@ const regionSchema = z.strictObject({
     }),
   gateway: addressSchema.describe("Where this region's gateway listens."),
   agent: addressSchema.optional().describe("Where this region's agent listens."),
-  components: componentsSchema,
+  components: componentsSchema.describe("What this region has: each part of a full copy."),
 });
 
 const tenantSchema = z.strictObject({
@@ -130,7 +138,8 @@ const tenantSchema = z.strictObject({
           /^sha256:[0-9a-f]{64}$/,
           "is no key hash; write sha256: and 64 hexadecimal digits (`tideover key` makes one)",
         )
-        .meta({ examples: [`sha256:${"0".repeat(64)}`] }),
+        // writeOnly: a key written here in the clear by mistake must not be echoed into a log.
+        .meta({ examples: [`sha256:${"0".repeat(64)}`], writeOnly: true }),
     )
     .min(1)
     .describe("SHA-256 of each API key of this tenant. `tideover key` makes a key and its hash."),
@@ -278,7 +287,9 @@ export const specSchema = z.strictObject({
     .describe("Where the controllers' API listens; one leads."),
   release: z.string().optional().describe("Folder of the release: release.yaml and prompts/."),
   maxBody: sizeSchema.prefault("10MiB").describe("Largest request body that a gateway accepts."),
-  detection: detectionSchema.prefault({}),
+  detection: detectionSchema
+    .prefault({})
+    .describe("How soon, and by how many, a region is held to be out."),
   regions: z
     .record(nameSchema, regionSchema)
     .describe("Failure-isolated places that can run a full copy, by name."),
