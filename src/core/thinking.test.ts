@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { DETECTION, INTENT, OWNERSHIP, workflowWith } from "../../test/support/core-values.ts";
 import type { Decision } from "../model/decision.ts";
 import type { Plan } from "../model/plan.ts";
 import type { RegionReport, Signal } from "../model/signal.ts";
 import { decide } from "./decisions/decide.ts";
-import { DETECTION, INTENT, OWNERSHIP, workflowWith } from "./fixtures.ts";
 import { type Finding, lint } from "./plans/lint/lint.ts";
 import { planFor } from "./plans/plan.ts";
 import { signalsOf, toWindows } from "./signals/windows.ts";

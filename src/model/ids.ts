@@ -10,7 +10,6 @@ export type TenantName = Flavour<"tenant">;
 export type IndexName = Flavour<"index">;
 /** Who made an observation: `agent:us-east`, `controller:c1`, `gateway:us-east`. */
 export type ObserverId = Flavour<"observer">;
-export type PlanId = Flavour<"plan">;
 /** `sha256:<hex>` of a release's canonical manifest. */
 export type ReleaseDigest = Flavour<"release">;
 

@@ -9,7 +9,6 @@ export const PROMPT_VARIABLES = {
   workflow: "name of the workflow that answers",
   documents: "the retrieved documents, rendered one block each; empty without retrieval",
 } as const satisfies Readonly<Record<string, string>>;
-export type PromptVariable = keyof typeof PROMPT_VARIABLES;
 
 /** One prompt: a template with variables (see PROMPT_VARIABLES), and its version (a digest). */
 export const promptSchema = z.strictObject({

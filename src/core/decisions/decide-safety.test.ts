@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { INTENT, workflowWith } from "../../../test/support/core-values.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { OperatorRequest } from "../../model/request.ts";
 import type { Health } from "../../model/verdict.ts";
-import { INTENT, workflowWith } from "../fixtures.ts";
 import { type DecisionInput, decide } from "./decide.ts";
-import { healths, input, PERSON, readiness, request } from "./inputs-for-tests.ts";
+import { healths, input, PERSON, readiness, request } from "./inputs.fixture.ts";
 
 const REGIONS = ["eu-west", "us-east", "ap-south"];
 const anyHealth = fc.constantFrom<Health>("healthy", "degraded", "failed", "unknown");

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { INTENT, workflowWith } from "../../../test/support/core-values.ts";
 import type { Decision } from "../../model/decision.ts";
-import { INTENT, workflowWith } from "../fixtures.ts";
 import { type DecisionInput, decide } from "./decide.ts";
-import { healths, input, PERSON, readiness, request } from "./inputs-for-tests.ts";
+import { healths, input, PERSON, readiness, request } from "./inputs.fixture.ts";
 
 /** `failover eu-west>us-east`, `hold`: a decision at a glance. */
 function glance({ kind, from, to }: Decision): string {

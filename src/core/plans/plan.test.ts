@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { INTENT, OWNERSHIP, workflowWith } from "../../../test/support/core-values.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import { type Plan, planSchema } from "../../model/plan.ts";
-import { INTENT, OWNERSHIP, workflowWith } from "../fixtures.ts";
 import { planFor } from "./plan.ts";
-import { decision, inputWith } from "./plans-for-tests.ts";
+import { decision, inputWith } from "./plans.fixture.ts";
 
 /** `promote-index-handbook(us-east)`: a plan's steps at a glance. */
 function glance(plan: Plan): string[] {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { DETECTION } from "../../../test/support/core-values.ts";
 import type { Signal, Subject } from "../../model/signal.ts";
 import type { Verdict } from "../../model/verdict.ts";
-import { DETECTION } from "../fixtures.ts";
 import type { ObservedWindow } from "./input.ts";
 import { judge } from "./judge.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { DETECTION } from "../../../test/support/core-values.ts";
 import type { Signal } from "../../model/signal.ts";
-import { DETECTION } from "../fixtures.ts";
 import { judge } from "./judge.ts";
 
 /**

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { INTENT, OWNERSHIP } from "../../../../test/support/core-values.ts";
 import type { Plan, Step, StepKind } from "../../../model/plan.ts";
-import { INTENT, OWNERSHIP } from "../../fixtures.ts";
 import type { PlanInput } from "../input.ts";
 import { planFor } from "../plan.ts";
-import { decision, inputWith } from "../plans-for-tests.ts";
+import { decision, inputWith } from "../plans.fixture.ts";
 import { type LintContext, lint, RULES } from "./lint.ts";
 
 const REGIONS = ["eu-west", "us-east", "ap-south"];

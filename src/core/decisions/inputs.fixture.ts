@@ -1,7 +1,7 @@
+import { INTENT, verdict, workflowWith } from "../../../test/support/core-values.ts";
 import type { Readiness } from "../../model/readiness.ts";
 import type { OperatorRequest } from "../../model/request.ts";
 import type { Health } from "../../model/verdict.ts";
-import { INTENT, verdict, workflowWith } from "../fixtures.ts";
 import type { DecisionInput } from "./input.ts";
 
 /** Inputs of decisions, for the specification by example and for the properties. */

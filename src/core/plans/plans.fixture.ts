@@ -1,5 +1,5 @@
+import { DETECTION, INTENT, OWNERSHIP, workflowWith } from "../../../test/support/core-values.ts";
 import type { Decision, DecisionKind } from "../../model/decision.ts";
-import { DETECTION, INTENT, OWNERSHIP, workflowWith } from "../fixtures.ts";
 import type { PlanInput } from "./input.ts";
 
 /** Inputs of the planner, for its own tests and for those of the lint. */

@@ -1,6 +1,11 @@
-import type { Intent, Ownership } from "../model/intent.ts";
-import { type DetectionSpec, type Spec, specSchema, type WorkflowSpec } from "../model/spec.ts";
-import type { Health, Verdict } from "../model/verdict.ts";
+import type { Intent, Ownership } from "../../src/model/intent.ts";
+import {
+  type DetectionSpec,
+  type Spec,
+  specSchema,
+  type WorkflowSpec,
+} from "../../src/model/spec.ts";
+import type { Health, Verdict } from "../../src/model/verdict.ts";
 
 /** Values for the tests of the core's rooms. Read through the schema, so that defaults are real. */
 
