@@ -1,0 +1,68 @@
+import type { Decision } from "../../model/decision.ts";
+import { KEYS } from "../../model/keys.ts";
+import type { Verdict } from "../../model/verdict.ts";
+import type { Fact, Write } from "./record.ts";
+
+export interface Changes {
+  /** What is new since the last write, as a write; null when nothing is. */
+  since(verdicts: readonly Verdict[], decisions: readonly Decision[]): Write | null;
+  /** The write happened. */
+  written(verdicts: readonly Verdict[], decisions: readonly Decision[]): void;
+  /** A new term begins: earlier leaders' words are not this one's. */
+  forget(): void;
+}
+
+/**
+ * Only changes go into the record. A verdict has changed when its health has; a decision, when its
+ * sentence has, figures apart: "12 s of cool-down are left" is not news each quarter of a second.
+ */
+export function createChanges(): Changes {
+  const health = new Map<string, string>();
+  const sentences = new Map<string, string>();
+
+  return {
+    since(verdicts, decisions) {
+      const news = verdicts.filter((one) => (health.get(nameOf(one)) ?? "unknown") !== one.health);
+      const changed = decisions.filter((one) => sentences.get(one.workflow) !== shapeOf(one));
+      if (news.length === 0 && changed.length === 0) return null;
+      return {
+        operations: changed.map((one) => ({ put: KEYS.decision(one.workflow), value: one })),
+        facts: [...news.map(verdictFact), ...changed.map(decisionFact)],
+      };
+    },
+    written(verdicts, decisions) {
+      for (const one of verdicts) health.set(nameOf(one), one.health);
+      for (const one of decisions) sentences.set(one.workflow, shapeOf(one));
+    },
+    forget() {
+      health.clear();
+      sentences.clear();
+    },
+  };
+}
+
+/** Counts and durations; never the figures in a name such as `eu-west-1`. */
+const FIGURE = /(?<![\w-])\d+(?:\.\d+)?(?: (?:ms|s|min))?(?![\w-])/g;
+
+function nameOf({ domain, region }: Verdict): string {
+  return `${domain}/${region}`;
+}
+
+function shapeOf({ kind, from, to, because }: Decision): string {
+  return JSON.stringify([kind, from, to, because.replace(FIGURE, "#")]);
+}
+
+function verdictFact(verdict: Verdict): Fact {
+  const { region, health, because } = verdict;
+  return { kind: "verdict", text: `${region} is ${health}: ${because}`, data: { verdict } };
+}
+
+function decisionFact(decision: Decision): Fact {
+  const { kind, workflow, because } = decision;
+  return {
+    kind: "decision",
+    workflow,
+    text: `${kind} for ${workflow}: ${because}`,
+    data: { decision },
+  };
+}

@@ -1,0 +1,89 @@
+import { signalsOf } from "../../core/signals/windows.ts";
+import type { Intent, Ownership } from "../../model/intent.ts";
+import { KEYS } from "../../model/keys.ts";
+import { type Readiness, readinessSchema } from "../../model/readiness.ts";
+import { type OperatorRequest, operatorRequestSchema } from "../../model/request.ts";
+import { regionReportSchema, type Signal } from "../../model/signal.ts";
+import type { DetectionSpec } from "../../model/spec.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Store } from "../../ports/store.ts";
+import type { Probing } from "./probing.ts";
+import type { ReportLog } from "./reports.ts";
+import {
+  type Held,
+  readIntents,
+  readOwnerships,
+  readSnapshot,
+  type StoredSnapshot,
+} from "./state.ts";
+
+/** All that one turn thinks about. */
+export interface Observation {
+  /** Monotonic. */
+  readonly now: number;
+  readonly signals: readonly Signal[];
+  readonly intents: readonly Held<Intent>[];
+  readonly ownerships: readonly Held<Ownership>[];
+  readonly readiness: readonly Readiness[];
+  /** Oldest first. */
+  readonly requests: readonly OperatorRequest[];
+  readonly snapshot: Held<StoredSnapshot> | null;
+  /** Snapshot number of each gateway that a report spoke of, and when that report came. */
+  readonly gateways: ReadonlyMap<string, { readonly number: number | null; readonly at: number }>;
+}
+
+/** How far back signals are kept: three confirm windows say how long a failing run really is. */
+export function horizonOf(detection: DetectionSpec): number {
+  return detection.confirm * 3 + 2_000;
+}
+
+/** Throws STORE_UNAVAILABLE. Nobody thinks about a part of the state: all of it was read, or none. */
+export async function observe(options: {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly probing: Probing;
+  readonly reports: ReportLog;
+}): Promise<Observation> {
+  const { store, clock, probing, reports } = options;
+  const [stored, intents, ownerships, readiness, requests, snapshot] = await Promise.all([
+    readValid(store, KEYS.reports, regionReportSchema),
+    readIntents(store),
+    readOwnerships(store),
+    readValid(store, KEYS.readinesses, readinessSchema),
+    readValid(store, KEYS.requests, operatorRequestSchema),
+    readSnapshot(store),
+  ]);
+  const now = clock.monotonic();
+  reports.take(stored, now);
+  return {
+    now,
+    signals: [...signalsOf(reports.received(now)), ...probing.signals()],
+    intents,
+    ownerships,
+    readiness,
+    requests: requests.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)),
+    snapshot,
+    gateways: gatewaysOf(reports),
+  };
+}
+
+function gatewaysOf(reports: ReportLog): Observation["gateways"] {
+  return new Map(
+    [...reports.newest()].map(([region, { report, receivedAt }]) => [
+      region,
+      { number: report.gateway?.number ?? null, at: receivedAt },
+    ]),
+  );
+}
+
+interface Schema<T> {
+  safeParse(value: unknown): { success: true; data: T } | { success: false };
+}
+
+/** What others wrote: one of them being of another version must not blind the controller. */
+async function readValid<T>(store: Store, prefix: string, schema: Schema<T>): Promise<T[]> {
+  return (await store.list(prefix)).flatMap(({ value }) => {
+    const parsed = schema.safeParse(value);
+    return parsed.success ? [parsed.data] : [];
+  });
+}

@@ -1,0 +1,25 @@
+import type { Resolved } from "./commit.ts";
+import type { Standing } from "./leadership.ts";
+
+/** Why this turn did what it did, in one sentence, also when it did nothing. */
+export function sentenceOf(id: string, standing: Standing, resolved: readonly Resolved[]): string {
+  if (!standing.leads) {
+    const { leader } = standing;
+    return leader === null
+      ? `${id} does not lead: an election is under way`
+      : `${id} does not lead: ${leader} does`;
+  }
+  return `${id} leads in term ${standing.term.number}: ${thoughtsOf(resolved)}`;
+}
+
+export function sentenceWithoutStore(id: string, leads: boolean, because: string): string {
+  const standing = leads ? "leads still, as far as it knows" : "does not lead";
+  return `${id} ${standing}, and does nothing: the store does not answer (${because})`;
+}
+
+function thoughtsOf(resolved: readonly Resolved[]): string {
+  if (resolved.length === 0) return "the spec names no workflow";
+  return resolved
+    .map(({ decision: { workflow, kind, because } }) => `${workflow}: ${kind}, ${because}`)
+    .join("; ");
+}

@@ -1,0 +1,71 @@
+import { type Intent, intentSchema, type Ownership, ownershipSchema } from "../../model/intent.ts";
+import { KEYS } from "../../model/keys.ts";
+import { type Plan, type PlanState, planSchema, planStateSchema } from "../../model/plan.ts";
+import { type SignedSnapshot, signedSnapshotSchema } from "../../model/snapshot.ts";
+import type { Compare, Store, StoreEntry } from "../../ports/store.ts";
+
+/** A value as the store held it, with the revision that a write must compare. */
+export interface Held<T> {
+  readonly value: T;
+  readonly revision: number;
+}
+
+export interface StoredSnapshot {
+  readonly number: number;
+  readonly signed: SignedSnapshot;
+}
+
+interface Parser<T> {
+  parse(value: unknown): T;
+}
+
+export async function readIntents(store: Store): Promise<Held<Intent>[]> {
+  return (await store.list(KEYS.intents)).map((entry) => held(entry, intentSchema));
+}
+
+export async function readIntent(store: Store, workflow: string): Promise<Held<Intent> | null> {
+  return heldOrNull(await store.get(KEYS.intent(workflow)), intentSchema);
+}
+
+export async function readOwnerships(store: Store): Promise<Held<Ownership>[]> {
+  return (await store.list(KEYS.ownerships)).map((entry) => held(entry, ownershipSchema));
+}
+
+export async function readOwnership(store: Store, index: string): Promise<Held<Ownership> | null> {
+  return heldOrNull(await store.get(KEYS.ownership(index)), ownershipSchema);
+}
+
+export async function readPlan(store: Store, id: string): Promise<Held<Plan> | null> {
+  return heldOrNull(await store.get(KEYS.plan(id)), planSchema);
+}
+
+export async function readPlanState(store: Store, id: string): Promise<Held<PlanState> | null> {
+  return heldOrNull(await store.get(KEYS.planState(id)), planStateSchema);
+}
+
+export async function readSnapshot(store: Store): Promise<Held<StoredSnapshot> | null> {
+  return heldOrNull(await store.get(KEYS.snapshot), { parse: parseSnapshot });
+}
+
+/** What KEYS.snapshot holds: the signed snapshot and, beside it, its number. */
+export function snapshotValue(snapshot: StoredSnapshot): SignedSnapshot & { number: number } {
+  return { ...snapshot.signed, number: snapshot.number };
+}
+
+/** Holds only while nobody has written the key since it was read; null: since it was absent. */
+export function unchanged(key: string, value: Held<unknown> | null): Compare {
+  return { key, revision: value?.revision ?? 0 };
+}
+
+function parseSnapshot(value: unknown): StoredSnapshot {
+  const { number, ...signed } = value as SignedSnapshot & { number: number };
+  return { number, signed: signedSnapshotSchema.parse(signed) };
+}
+
+function held<T>(entry: StoreEntry, schema: Parser<T>): Held<T> {
+  return { value: schema.parse(entry.value), revision: entry.revision };
+}
+
+function heldOrNull<T>(entry: StoreEntry | null, schema: Parser<T>): Held<T> | null {
+  return entry === null ? null : held(entry, schema);
+}

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { verifyChain } from "../core/evidence/chain.ts";
+import { TideoverError } from "../lib/errors.ts";
+import { seededRandom } from "../sim/random.ts";
+import { type SimController, World } from "../sim/world.ts";
+
+/**
+ * Interrupt every plan: kill the controller before and after each write and each call that it makes
+ * while a plan is decided and run, start another, and expect the same end, each effect once.
+ */
+
+interface Scenario {
+  readonly name: string;
+  /** Done to each controller that is started. */
+  readonly arm?: (controller: SimController) => void;
+  readonly begin: (world: World) => void;
+  readonly to: string;
+  /** Of intent, ownership and snapshot when all is done. */
+  readonly epochs: readonly [intent: number, ownership: number, snapshot: number];
+  readonly announcements: number;
+  readonly status: "completed" | "failed";
+}
+
+const failover: Scenario = {
+  name: "failover",
+  begin: (world) => world.kill("eu-west"),
+  to: "us-east",
+  epochs: [2, 2, 2],
+  announcements: 1,
+  status: "completed",
+};
+
+const switchover: Scenario = {
+  name: "switchover",
+  begin: (world) => world.request({ kind: "switchover", workflow: "rag-search", to: "us-east" }),
+  to: "us-east",
+  epochs: [2, 3, 2],
+  announcements: 1,
+  status: "completed",
+};
+
+/** Breaks in the middle, with an index frozen, and is put back: thawed, under one more epoch. */
+const undone: Scenario = {
+  ...switchover,
+  name: "switchover that is put back",
+  arm: ({ agents }) => {
+    agents.catchUp = async () => {
+      throw new TideoverError("us-east's copy has diverged", { code: "INDEX_DIVERGED" });
+    };
+  },
+  to: "eu-west",
+  announcements: 0,
+  status: "failed",
+};
+
+/** A point in a run: the n-th watched call, before it left or after its answer came. */
+interface Point {
+  readonly at: number;
+  readonly label: string;
+}
+
+function start(world: World, { arm }: Scenario, id: string): SimController {
+  const controller = world.start(id);
+  arm?.(controller);
+  return controller;
+}
+
+const SETTLED_MS = 1_500;
+
+for (const scenario of [failover, switchover, undone]) {
+  describe(`a ${scenario.name} is interrupted`, async () => {
+    const points = await pointsOf(scenario);
+
+    test("there are points to interrupt it at", () => {
+      const labels = points.map(({ label }) => label);
+      for (const port of ["store.commit", "agents."]) {
+        for (const when of ["before", "after"]) {
+          assert.ok(
+            labels.some((label) => label.startsWith(`${when} ${port}`)),
+            `${when} ${port}`,
+          );
+        }
+      }
+    });
+
+    for (const point of points) {
+      test(`${point.label} (call ${point.at})`, async () => {
+        const world = new World();
+        killAt(start(world, scenario, "c1"), point.at);
+        await settle(world, scenario);
+        await world.until("c1 is dead", () => isDead(world, "c1"));
+        start(world, scenario, "c2");
+        await expectTheSameEnd(world, scenario);
+      });
+    }
+
+    const commits = points.filter(({ label }) => label === "before store.commit").length;
+    for (const lost of ["before", "after"] as const) {
+      test(`every answer of the store is lost once, ${lost} the write`, async () => {
+        for (let at = 0; at < commits; at += 1) {
+          const world = new World();
+          const c1 = start(world, scenario, "c1");
+          await settle(world, scenario);
+          loseAnswer(c1, at, lost);
+          await expectTheSameEnd(world, scenario);
+        }
+      });
+    }
+
+    test("twice, at points drawn by chance", async () => {
+      const random = seededRandom(20_26);
+      for (let round = 0; round < 12; round += 1) {
+        const world = new World();
+        const [first, second] = [random.pick(points).at, random.pick(points).at];
+        killAt(start(world, scenario, "c1"), first);
+        await settle(world, scenario);
+        await world.until("c1 is dead", () => isDead(world, "c1"));
+        killAt(start(world, scenario, "c2"), second);
+        // c2 may have fewer calls to make than `second`, and then lives.
+        await world.run(15_000);
+        start(world, scenario, "c3");
+        await expectTheSameEnd(world, scenario);
+      }
+    });
+  });
+}
+
+async function settle(world: World, scenario: Scenario): Promise<void> {
+  await world.run(SETTLED_MS);
+  assert.ok(world.write("handbook", "a") && world.write("handbook", "b"));
+  await world.run(500);
+  scenario.begin(world);
+}
+
+/** All watched calls of an undisturbed run, from the fault to the end of the plan. */
+async function pointsOf(scenario: Scenario): Promise<Point[]> {
+  const world = new World();
+  const points: Point[] = [];
+  watch(start(world, scenario, "c1"), (label, at) => points.push({ at, label }));
+  await settle(world, scenario);
+  const from = points.length;
+  await world.until("the plan is over", () => isOver(world));
+  await world.run(100);
+  return points.slice(from);
+}
+
+function killAt(controller: SimController, at: number): void {
+  watch(controller, (_, seen) => {
+    if (seen === at) controller.process.kill();
+  });
+}
+
+/** The controller lives, and does not know whether its write happened. */
+function loseAnswer({ store }: SimController, at: number, lost: "before" | "after"): void {
+  let seen = 0;
+  store.onCommit = (_, when) => {
+    if (when !== lost) return;
+    seen += 1;
+    if (seen - 1 !== at) return;
+    throw new TideoverError("the answer was lost", { code: "STORE_UNAVAILABLE", retry: "later" });
+  };
+}
+
+/** Writes, and every call that can change something outside. Mere looking changes nothing. */
+function watch({ process }: SimController, told: (label: string, at: number) => void): void {
+  let seen = 0;
+  process.onCall = (port, method, when) => {
+    if (port === "probe" || (port === "store" && method !== "commit")) return;
+    told(`${when} ${port}.${method}`, seen);
+    seen += 1;
+  };
+}
+
+async function expectTheSameEnd(world: World, scenario: Scenario): Promise<void> {
+  const { to, epochs, announcements, status } = scenario;
+  await world.until("the plan is over", () => isOver(world));
+  // Whatever would still be done twice gets its chance: a successor's lease and its first turns.
+  await world.run(4_500);
+  const { movingBy, serving, epoch } = world.intent();
+  const ownership = world.ownership();
+  const { snapshot } = world.region(to);
+  assert.deepEqual({ movingBy, serving }, { movingBy: null, serving: [to] });
+  assert.deepEqual(
+    { region: ownership.region, frozen: ownership.frozen },
+    { region: to, frozen: false },
+  );
+  assert.deepEqual([epoch, ownership.epoch, snapshot?.number], epochs);
+  assert.deepEqual(snapshot?.workflows["rag-search"]?.serving, [to]);
+  assert.deepEqual(world.region(to).index("handbook").changes, ["a", "b"]);
+  assert.equal(world.notify.notices.length, announcements);
+  assert.deepEqual(
+    world.plans().map(({ state }) => state.status),
+    [status],
+  );
+  assert.deepEqual(verifyChain(world.evidence()), { ok: true });
+}
+
+function isOver(world: World): boolean {
+  const states = world.plans().map(({ state }) => state.status);
+  return world.intent().movingBy === null && states.length > 0 && !states.includes("running");
+}
+
+function isDead(world: World, id: string): boolean {
+  return world.controllers.get(id)?.process.dead === true;
+}

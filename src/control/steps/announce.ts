@@ -1,0 +1,28 @@
+import type { Notice } from "../../ports/notify.ts";
+import { stepFailed } from "../engine/errors.ts";
+import type { StepContext, StepRunner } from "./step.ts";
+
+/** Tells customers, once: the plan's id is the notice's, and a second send of it does nothing. */
+export const announce: StepRunner = {
+  kind: "announce",
+  check: ({ deps, plan }) => deps.notify.sent(plan.id),
+  apply: (ctx) => ctx.deps.notify.send(noticeOf(ctx)),
+  async prove(ctx) {
+    const { id, channel, text } = noticeOf(ctx);
+    if (!(await ctx.deps.notify.sent(id))) throw stepFailed("the notice is not kept yet", "later");
+    return { text: `told on ${channel}: ${text}`, data: { channel, message: text } };
+  },
+  undo: async () => "nothing to put back: what was said is said",
+};
+
+function noticeOf({ plan, workflow, deps }: StepContext): Notice {
+  const { channel, message } = workflow.customers;
+  const variables: Readonly<Record<string, string>> = {
+    workflow: plan.workflow,
+    from: plan.decision.from.join(", "),
+    to: plan.decision.to.join(", "),
+    mode: "normal",
+  };
+  const text = message.replace(/\{(\w+)\}/g, (whole, name) => variables[name] ?? whole);
+  return { id: plan.id, channel, audience: "customers", text, at: deps.clock.now() };
+}
