@@ -1,0 +1,169 @@
+import { decide } from "../core/decisions/decide.ts";
+import { planFor } from "../core/plans/plan.ts";
+import { initialIntents, NO_RELEASE } from "../core/publish/snapshot.ts";
+import { TideoverError } from "../lib/errors.ts";
+import { intentSchema, ownershipSchema } from "../model/intent.ts";
+import { KEYS } from "../model/keys.ts";
+import type { Plan } from "../model/plan.ts";
+import { readinessSchema } from "../model/readiness.ts";
+import type { Release } from "../model/release.ts";
+import type { Spec } from "../model/spec.ts";
+import { formatDuration } from "../model/units.ts";
+import type { Verdict } from "../model/verdict.ts";
+import type { Store } from "../ports/store.ts";
+import { readAll } from "./status.ts";
+
+export interface Runbook {
+  readonly workflow: string;
+  readonly situation: string;
+  readonly whoDeclares: string;
+  readonly signals: string;
+  readonly verifiedBeforeOpening: readonly string[];
+  readonly expectedVersions: readonly string[];
+  readonly acceptableModes: readonly string[];
+  readonly customers: string;
+  /** The plan that would run now; null with the reason in `situation`. */
+  readonly plan: Plan | null;
+}
+
+/**
+ * What would happen to a workflow if the region that serves it failed now: the same decision and
+ * the same plan that the controller would make, from the same state, so that the runbook cannot
+ * disagree with the machine. `store` null (nothing runs yet): as right after the first start.
+ */
+export async function runbookOf(
+  store: Store | null,
+  estate: { spec: Spec; release: { digest: string; body: Release } | null },
+  workflow: string,
+  now: number,
+): Promise<Runbook> {
+  const { spec, release } = estate;
+  const workflowSpec = spec.workflows[workflow];
+  if (!workflowSpec) throw unknownWorkflow(spec, workflow);
+  const state = await presentState(store, spec, workflow, now);
+  const decision = decide({
+    workflow,
+    spec: workflowSpec,
+    intent: { ...state.intent, movingBy: null },
+    verdicts: supposeFailed(spec, state.intent.serving.slice(0, 1), spec.detection.confirm),
+    readiness: state.readiness,
+    request: { id: "runbook", kind: "failover", workflow, to: null, by: "runbook", at: now },
+    sinceLastMoveMs: null,
+    cooldownMs: spec.detection.cooldown,
+    unsettledDependencies: [],
+  });
+  const plan =
+    decision.kind === "hold"
+      ? null
+      : planFor({
+          decision,
+          intent: state.intent,
+          spec: workflowSpec,
+          detection: spec.detection,
+          ownerships: state.ownerships,
+          release: release?.digest ?? NO_RELEASE,
+          id: "would-be",
+          parent: null,
+          now,
+        });
+  const { declare, customers } = workflowSpec;
+  return {
+    workflow,
+    situation: plan
+      ? `${state.intent.serving.join(", ")} serves it now (epoch ${state.intent.epoch}). If ${decision.from.join(", ")} failed now: ${decision.kind} to ${decision.to.join(", ")}.`
+      : `${state.intent.serving.join(", ")} serves it now, and no plan could run: ${decision.because}`,
+    whoDeclares:
+      declare.by === "automatic"
+        ? `Tideover declares by itself after ${formatDuration(spec.detection.confirm)} of agreement; ${declare.who} answers for it.`
+        : `${declare.who} declares, by \`tideover failover ${workflow}\`; Tideover waits until then.`,
+    signals: `${declare.signals.join(", ")}, seen by at least ${spec.detection.witnesses} observers, one of them outside the region.`,
+    verifiedBeforeOpening: verifications(spec, workflow),
+    expectedVersions: expectedVersions(release, workflowSpec.prompt),
+    acceptableModes:
+      workflowSpec.degradedModes.length > 0
+        ? workflowSpec.degradedModes
+        : ["none: full answers or none"],
+    customers: `${customers.channel}: ${customers.message}`,
+    plan,
+  };
+}
+
+interface PresentState {
+  intent: ReturnType<typeof intentSchema.parse>;
+  ownerships: ReturnType<typeof ownershipSchema.parse>[];
+  readiness: ReturnType<typeof readinessSchema.parse>[];
+}
+
+async function presentState(
+  store: Store | null,
+  spec: Spec,
+  workflow: string,
+  now: number,
+): Promise<PresentState> {
+  const intents = store ? await readAll(store, KEYS.intents, intentSchema) : [];
+  const intent = [...intents, ...initialIntents(spec, now)].find(
+    (candidate) => candidate.workflow === workflow,
+  );
+  if (!intent) throw unknownWorkflow(spec, workflow);
+  const readiness = store ? await readAll(store, KEYS.readinesses, readinessSchema) : [];
+  return {
+    intent,
+    ownerships: store ? await readAll(store, KEYS.ownerships, ownershipSchema) : [],
+    readiness: readiness.filter((one) => one.workflow === workflow),
+  };
+}
+
+function supposeFailed(spec: Spec, failed: readonly string[], failingForMs: number): Verdict[] {
+  return Object.keys(spec.regions).map((region) => ({
+    domain: "region-outage" as const,
+    region,
+    health: failed.includes(region) ? ("failed" as const) : ("healthy" as const),
+    because: "supposed by the runbook",
+    witnesses: [],
+    failingForMs: failed.includes(region) ? failingForMs : 0,
+  }));
+}
+
+function verifications(spec: Spec, workflow: string): string[] {
+  const { retrieval, golden, rpo } = spec.workflows[workflow] ?? {};
+  const index = retrieval ? spec.indexes[retrieval.index] : undefined;
+  return [
+    "the model that answers is the release's, by name and by fingerprint",
+    "the gateway serves the release digest that is expected",
+    ...(retrieval && index
+      ? [
+          `index ${retrieval.index} holds documents and lags at most ${formatDuration(Math.min(index.maxLag, rpo ?? index.maxLag))}`,
+          "no tenant sees another tenant's canary document, and each sees its own",
+        ]
+      : []),
+    "the canary request is in the region's audit log",
+    "the rate limit is in force",
+    ...(golden
+      ? [
+          `at least ${Math.round(golden.minimum * 100)} % of ${golden.sample} golden questions find the right document and answer`,
+        ]
+      : []),
+  ];
+}
+
+function expectedVersions(
+  release: { digest: string; body: Release } | null,
+  prompt: string | undefined,
+): string[] {
+  if (!release) return ["no release: targets are used as they are"];
+  const { body, digest } = release;
+  const version = prompt ? body.prompts[prompt]?.version : undefined;
+  return [
+    `release ${body.name} ${body.version} (${digest})`,
+    `model ${body.model.id} (${body.model.digest})`,
+    ...(version ? [`prompt ${prompt} (${version})`] : []),
+    ...(body.embedding ? [`embedding ${body.embedding.id} (${body.embedding.fingerprint})`] : []),
+  ];
+}
+
+function unknownWorkflow(spec: Spec, workflow: string): TideoverError {
+  return new TideoverError(`there is no workflow "${workflow}"`, {
+    code: "NOT_FOUND",
+    next: `The spec has: ${Object.keys(spec.workflows).join(", ")}.`,
+  });
+}

@@ -1,0 +1,187 @@
+import type { z } from "zod";
+import { decisionSchema } from "../model/decision.ts";
+import { evidenceSchema } from "../model/evidence.ts";
+import { intentSchema, ownershipSchema } from "../model/intent.ts";
+import { KEYS } from "../model/keys.ts";
+import { planSchema, planStateSchema } from "../model/plan.ts";
+import { type Readiness, readinessSchema } from "../model/readiness.ts";
+import type { IndexState } from "../model/signal.ts";
+import { regionReportSchema } from "../model/signal.ts";
+import type { Spec } from "../model/spec.ts";
+import type { Store } from "../ports/store.ts";
+
+/** A region's report older than this says what was, not what is. */
+const REPORT_FRESH_MS = 5_000;
+
+export interface StandbyStatus {
+  readonly region: string;
+  /** null: nobody has looked, or nobody has looked since its agent fell silent. */
+  readonly ready: boolean | null;
+  readonly because: string;
+  /** Wall clock of the check, ms; null when there was none. */
+  readonly at: number | null;
+}
+
+export interface WorkflowStatus {
+  readonly workflow: string;
+  readonly serving: readonly string[];
+  readonly epoch: number;
+  readonly mode: string;
+  readonly movingBy: string | null;
+  readonly standbys: readonly StandbyStatus[];
+  readonly lastDecision: string;
+  readonly rtoMs: number;
+  readonly rpoMs: number;
+}
+
+export interface RegionStatus {
+  readonly region: string;
+  readonly jurisdiction: string;
+  /** Agent's report: fresh, silent since, or never seen. */
+  readonly agent: "reporting" | "silent" | "never seen";
+  readonly gatewaySnapshot: number | null;
+  readonly indexes: readonly IndexState[];
+}
+
+export interface EstateStatus {
+  readonly estate: string;
+  readonly leader: string | null;
+  readonly snapshot: number | null;
+  readonly releaseDigest: string | null;
+  readonly workflows: readonly WorkflowStatus[];
+  readonly regions: readonly RegionStatus[];
+  readonly ownerships: readonly { index: string; region: string; epoch: number; frozen: boolean }[];
+  /** Plans under way. */
+  readonly plans: readonly { id: string; workflow: string; kind: string; at: string }[];
+  /** Newest sentences of the record, newest last. */
+  readonly recent: readonly { at: number; text: string }[];
+}
+
+/**
+ * The state of an estate at a glance, from the store alone: it is as good with every controller
+ * dead as with all of them alive, and says which it is (`leader`).
+ */
+export async function readStatus(
+  store: Store,
+  spec: Spec,
+  reportAges: (observer: string, seq: number) => number,
+): Promise<EstateStatus> {
+  const leader = await store.get(KEYS.leader);
+  const snapshot = await store.get(KEYS.snapshot);
+  const current = snapshotSummary(snapshot?.value);
+  const regions = await regionStatuses(store, spec, reportAges);
+  const silent = regions.filter(({ agent }) => agent !== "reporting").map(({ region }) => region);
+  return {
+    estate: spec.estate,
+    leader: leaderName(leader?.value),
+    snapshot: current?.number ?? null,
+    releaseDigest: current?.releaseDigest ?? null,
+    workflows: await workflowStatuses(store, spec, silent),
+    regions,
+    ownerships: await readAll(store, KEYS.ownerships, ownershipSchema),
+    plans: await plansUnderWay(store),
+    recent: (await readAll(store, KEYS.evidences, evidenceSchema))
+      .slice(-8)
+      .map(({ at, text }) => ({ at, text })),
+  };
+}
+
+async function workflowStatuses(
+  store: Store,
+  spec: Spec,
+  silent: readonly string[],
+): Promise<WorkflowStatus[]> {
+  const intents = await readAll(store, KEYS.intents, intentSchema);
+  const decisions = await readAll(store, KEYS.decisions, decisionSchema);
+  const readiness = await readAll(store, KEYS.readinesses, readinessSchema);
+  return Object.entries(spec.workflows).map(([workflow, { primary, standbys, rto, rpo }]) => {
+    const intent = intents.find((candidate) => candidate.workflow === workflow);
+    const serving = intent?.serving ?? [];
+    return {
+      workflow,
+      serving,
+      epoch: intent?.epoch ?? 0,
+      mode: intent?.mode ?? "normal",
+      movingBy: intent?.movingBy ?? null,
+      standbys: [primary, ...standbys]
+        .filter((region) => !serving.includes(region))
+        .map((region) => standbyStatus(region, workflow, readiness, silent)),
+      lastDecision:
+        decisions.find((decision) => decision.workflow === workflow)?.because ??
+        "no controller has decided anything yet",
+      rtoMs: rto,
+      rpoMs: rpo,
+    };
+  });
+}
+
+/** What a region was proven to be holds only while its agent goes on looking. */
+function standbyStatus(
+  region: string,
+  workflow: string,
+  readiness: readonly Readiness[],
+  silent: readonly string[],
+): StandbyStatus {
+  const found = readiness.find((one) => one.region === region && one.workflow === workflow);
+  if (!found) return { region, ready: null, because: "its agent has not checked it yet", at: null };
+  const { ready, because, at } = found;
+  if (!silent.includes(region)) return { region, ready, because, at };
+  return { region, ready: null, because: `its agent is silent; it last said: ${because}`, at };
+}
+
+async function regionStatuses(
+  store: Store,
+  spec: Spec,
+  reportAges: (observer: string, seq: number) => number,
+): Promise<RegionStatus[]> {
+  const reports = await readAll(store, KEYS.reports, regionReportSchema);
+  return Object.entries(spec.regions).map(([region, { jurisdiction }]) => {
+    const report = reports.find((candidate) => candidate.region === region);
+    const fresh = report && reportAges(report.observer, report.seq) <= REPORT_FRESH_MS;
+    return {
+      region,
+      jurisdiction,
+      agent: report ? (fresh ? "reporting" : "silent") : "never seen",
+      gatewaySnapshot: fresh ? (report.gateway?.number ?? null) : null,
+      indexes: report?.indexes ?? [],
+    };
+  });
+}
+
+async function plansUnderWay(store: Store): Promise<EstateStatus["plans"]> {
+  const plans = await readAll(store, KEYS.plans, planSchema);
+  const states = await readAll(store, KEYS.planStates, planStateSchema);
+  return states
+    .filter(({ status }) => status === "running" || status === "undoing")
+    .flatMap((state) => {
+      const plan = plans.find(({ id }) => id === state.planId);
+      const step = plan?.steps[state.next]?.id ?? "finishing";
+      return plan
+        ? [{ id: plan.id, workflow: plan.workflow, kind: plan.decision.kind, at: step }]
+        : [];
+    });
+}
+
+/** Everything under a prefix that has the shape; what has not is another version's, and skipped. */
+export async function readAll<Schema extends z.ZodType>(
+  store: Store,
+  prefix: string,
+  schema: Schema,
+): Promise<z.infer<Schema>[]> {
+  const entries = await store.list(prefix);
+  return entries.flatMap(({ value }) => {
+    const parsed = schema.safeParse(value);
+    return parsed.success ? [parsed.data] : [];
+  });
+}
+
+function leaderName(value: unknown): string | null {
+  if (typeof value !== "object" || value === null || !("id" in value)) return null;
+  return String(value.id);
+}
+
+function snapshotSummary(value: unknown): { number: number; releaseDigest: string } | null {
+  if (typeof value !== "object" || value === null || !("payload" in value)) return null;
+  const { number, releaseDigest } = JSON.parse(String(value.payload));
+  return { number, releaseDigest };
+}

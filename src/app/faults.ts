@@ -1,0 +1,71 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { TideoverError } from "../lib/errors.ts";
+import type { DataDir } from "./data-dir.ts";
+import type { Supervisor } from "./supervisor.ts";
+
+/** Longest time that a fault may stay when nobody takes it back. */
+const MAX_FAULT_MS = 10 * 60_000;
+
+/**
+ * Breaks a region of a local estate on purpose, and always mends it. The undo is written down before
+ * the fault, and a dead-man timer on this side mends it when whoever asked for the fault is gone:
+ * chaos tools are known for faults that outlive their experiment.
+ */
+export class Faults {
+  readonly #supervisor: Supervisor;
+  readonly #file: string;
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+
+  constructor(supervisor: Supervisor, data: DataDir) {
+    this.#supervisor = supervisor;
+    this.#file = join(data.root, "faults.json");
+  }
+
+  /** Kills every process of a region. It comes back by `restore`, or by itself after `restoreAfterMs`. */
+  async killRegion(region: string, restoreAfterMs: number): Promise<void> {
+    const processes = this.#supervisor.processes().filter((process) => process.region === region);
+    if (processes.length === 0) {
+      throw new TideoverError(`no process of region "${region}" runs here`, { code: "NOT_FOUND" });
+    }
+    const bounded = Math.min(restoreAfterMs, MAX_FAULT_MS);
+    this.#record({ ...this.#recorded(), [region]: { fault: "killed", restoreAfterMs: bounded } });
+    this.#arm(region, bounded);
+    await this.#supervisor.killRegion(region);
+  }
+
+  /** Starts the region again. Doing it twice does nothing the second time. */
+  async restore(region: string): Promise<void> {
+    clearTimeout(this.#timers.get(region));
+    this.#timers.delete(region);
+    await this.#supervisor.startRegion(region);
+    const { [region]: _mended, ...others } = this.#recorded();
+    this.#record(others);
+  }
+
+  /** Before the estate stops: nothing may start a region again behind its back. */
+  disarm(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    rmSync(this.#file, { force: true });
+  }
+
+  #arm(region: string, afterMs: number): void {
+    clearTimeout(this.#timers.get(region));
+    // A failed restore shows as dead processes in the supervisor's list; nobody waits for this one.
+    const timer = setTimeout(() => void this.restore(region).catch(() => undefined), afterMs);
+    this.#timers.set(region, timer);
+  }
+
+  #recorded(): Record<string, unknown> {
+    try {
+      return JSON.parse(readFileSync(this.#file, "utf8"));
+    } catch {
+      return {};
+    }
+  }
+
+  #record(faults: Record<string, unknown>): void {
+    writeFileSync(this.#file, JSON.stringify(faults));
+  }
+}

@@ -1,0 +1,146 @@
+import { createSystemClock } from "../adapters/clock-system/clock.ts";
+import { createHttpProbe } from "../adapters/probe-http/probe.ts";
+import { ControlClient } from "../api/client.ts";
+import { loadCorpus } from "../config/load-corpus.ts";
+import { ingest } from "../drills/pipeline.ts";
+import { until } from "../drills/wait.ts";
+import { TideoverError } from "../lib/errors.ts";
+import type { SourceDocument } from "../model/change.ts";
+import { corpusOf, type Estate, keysOf } from "./estate.ts";
+import { Faults } from "./faults.ts";
+import { Supervisor } from "./supervisor.ts";
+import { serveSupervisor } from "./supervisor-api.ts";
+
+const SETTLE_MS = 60_000;
+const INGEST_BATCH = 100;
+
+/** A whole estate on this machine, up and filled. */
+export interface LocalEstate {
+  readonly supervisor: Supervisor;
+  readonly faults: Faults;
+  readonly control: ControlClient;
+  stop(): Promise<void>;
+}
+
+export interface LocalEstateOptions {
+  readonly tell: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Starts every process of an estate, fills its indexes from the corpus that the spec names, and
+ * waits until each workflow is served. Whatever fails, or an abort, stops all that was started.
+ */
+export async function startLocalEstate(
+  estate: Estate,
+  { tell, signal }: LocalEstateOptions,
+): Promise<LocalEstate> {
+  const keys = keysOf(estate);
+  const supervisor = await Supervisor.start(estate, {
+    signal,
+    onDeath: (name, how) => tell(`${name} died (${how})`),
+  });
+  const faults = new Faults(supervisor, estate.data);
+  const api = await serveSupervisor(supervisor, faults, estate, keys.token);
+  const { estate: name, controllers } = estate.spec;
+  const control = new ControlClient({ estate: name, controllers, token: keys.token });
+  const stop = async (): Promise<void> => {
+    faults.disarm();
+    api.close();
+    await supervisor.stop();
+  };
+  try {
+    tell(`${supervisor.processes().length} processes run; filling the indexes`);
+    await fillIndexes(estate, control, keys.token, { tell, signal });
+    await served(control, signal);
+    return { supervisor, faults, control, stop };
+  } catch (error) {
+    await stop();
+    throw signal.aborted ? interrupted() : error;
+  }
+}
+
+/** Every document that an index does not hold yet is handed to the agent that owns the index. */
+async function fillIndexes(
+  estate: Estate,
+  control: ControlClient,
+  token: string,
+  { tell, signal }: LocalEstateOptions,
+): Promise<void> {
+  for (const index of Object.keys(estate.spec.indexes)) {
+    const corpus = corpusOf(estate, index);
+    if (!corpus) continue;
+    const documents = loadCorpus(corpus);
+    await ingestDocuments(estate, control, token, { index, documents, signal });
+    tell(`${index}: ${documents.length} documents ingested`);
+  }
+}
+
+export interface IngestOptions {
+  readonly index: string;
+  readonly documents: readonly SourceDocument[];
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Hands documents to the index's owner, in batches, each of them again until the owner has it (a
+ * change that is applied twice is the same change). Throws when the owner refuses a batch for good.
+ */
+export async function ingestDocuments(
+  estate: Estate,
+  control: Pick<ControlClient, "status">,
+  token: string,
+  { index, documents, signal }: IngestOptions,
+): Promise<void> {
+  const probe = createHttpProbe();
+  const clock = createSystemClock();
+  try {
+    for (let from = 0; from < documents.length; from += INGEST_BATCH) {
+      const changes = documents
+        .slice(from, from + INGEST_BATCH)
+        .map((document) => ({ op: "upsert" as const, document }));
+      await until(
+        `the owner of ${index} to take documents`,
+        async () => {
+          const { ownerships } = await control.status();
+          const owner = ownerships.find((one) => one.index === index)?.region;
+          const agent = owner && estate.spec.regions[owner]?.agent;
+          if (!agent) return null;
+          const result = await ingest(probe, { agent: `http://${agent}`, index, token }, changes);
+          if (result.ok) return result;
+          if (result.status === 400 || result.status === 413) throw refused(index, result.detail);
+          throw new Error(result.detail);
+        },
+        { clock, timeoutMs: SETTLE_MS, signal },
+      );
+    }
+  } finally {
+    await probe.close();
+  }
+}
+
+async function served(control: ControlClient, signal: AbortSignal): Promise<void> {
+  await until(
+    "every workflow to be served",
+    async () => {
+      const { leader, snapshot, workflows, regions } = await control.status();
+      // 0 is a gateway that lives and has none yet: its callers would be told to come back.
+      const acknowledged = regions.every(
+        ({ gatewaySnapshot }) => snapshot !== null && (gatewaySnapshot ?? 0) >= snapshot,
+      );
+      const all = workflows.every(({ serving }) => serving.length > 0);
+      return leader !== null && acknowledged && all ? true : null;
+    },
+    { clock: createSystemClock(), timeoutMs: SETTLE_MS, signal },
+  );
+}
+
+function refused(index: string, detail: string): TideoverError {
+  return new TideoverError(`${index} refused documents: ${detail}`, { code: "CORPUS_INVALID" });
+}
+
+function interrupted(): TideoverError {
+  return new TideoverError("interrupted; everything that was started is stopped", {
+    code: "INTERRUPTED",
+  });
+}

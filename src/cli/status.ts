@@ -1,0 +1,100 @@
+import { existsSync } from "node:fs";
+import { Command } from "commander";
+import { createSystemClock } from "../adapters/clock-system/clock.ts";
+import { openSqliteStore } from "../adapters/store-sqlite/store.ts";
+import { type EstateStatus, readStatus, type WorkflowStatus } from "../api/status.ts";
+import type { Estate } from "../app/estate.ts";
+import { TideoverError } from "../lib/errors.ts";
+import { formatDuration } from "../model/units.ts";
+import { connect } from "./connect.ts";
+import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "./options.ts";
+import { paint, print, printJson, progress, table } from "./output.ts";
+
+export function statusCommand(): Command {
+  return withEstateOptions(new Command("status"))
+    .description("who serves what, is each standby ready and if not why, how far the indexes lag")
+    .addOption(jsonOption())
+    .action(async (flags: EstateFlags & { json: boolean }) => {
+      const status = await statusOf(runningEstate(flags));
+      if (flags.json) return printJson(status);
+      for (const line of statusLines(status)) print(line);
+    });
+}
+
+/** From a controller, or with all of them dead from the store itself: at 3 a.m. both must work. */
+async function statusOf(estate: Estate): Promise<EstateStatus> {
+  try {
+    return await connect(estate).status();
+  } catch (error) {
+    const down = error instanceof TideoverError && error.code === "ESTATE_NOT_UP";
+    if (!down || !existsSync(estate.data.store)) throw error;
+    progress(`tideover: ${error.message}; this is what the store held last:`);
+    const store = openSqliteStore({ path: estate.data.store, clock: createSystemClock() });
+    try {
+      return {
+        ...(await readStatus(store, estate.spec, () => Number.POSITIVE_INFINITY)),
+        leader: null,
+      };
+    } finally {
+      await store.close();
+    }
+  }
+}
+
+/** The status as a person reads it: the answer first, the figures after. */
+export function statusLines(status: EstateStatus): string[] {
+  const leader = status.leader ?? paint("red", "no controller leads");
+  return [
+    `${paint("bold", status.estate)}  leader ${leader}  snapshot ${status.snapshot ?? "-"}  release ${short(status.releaseDigest)}`,
+    "",
+    ...table([
+      ["WORKFLOW", "SERVED BY", "EPOCH", "MODE", "RTO", "RPO", "STANDBY"],
+      ...status.workflows.map(workflowRow),
+    ]),
+    "",
+    ...table([["REGION", "AGENT", "GATEWAY SERVES", "INDEXES"], ...status.regions.map(regionRow)]),
+    "",
+    ...status.workflows.map(({ workflow, lastDecision }) => `${workflow}: ${lastDecision}`),
+    ...status.plans.map((plan) => `${plan.kind} of ${plan.workflow} is at step ${plan.at}`),
+    ...(status.recent.length > 0 ? ["", "Lately:"] : []),
+    ...status.recent.map(
+      ({ at, text }) => `  ${new Date(at).toISOString().slice(11, 19)}  ${text}`,
+    ),
+  ];
+}
+
+function workflowRow(workflow: WorkflowStatus): string[] {
+  return [
+    workflow.workflow,
+    workflow.serving.join(", ") || "nobody yet",
+    String(workflow.epoch),
+    workflow.mode,
+    formatDuration(workflow.rtoMs),
+    formatDuration(workflow.rpoMs),
+    workflow.standbys.map(standbyText).join("; ") || "-",
+  ];
+}
+
+function standbyText({ region, ready, because }: WorkflowStatus["standbys"][number]): string {
+  if (ready === null) return `${region} unknown: ${because}`;
+  return ready ? `${region} ready (${because})` : `${region} NOT READY: ${because}`;
+}
+
+function regionRow(region: EstateStatus["regions"][number]): string[] {
+  const indexes = region.indexes.map(({ index, position, lagMs, orphans, error }) => {
+    const trouble = error ? ` (${error})` : "";
+    const lost = orphans > 0 ? `, ${orphans} orphaned changes` : "";
+    return `${index} at ${position.seq}, ${position.count} documents, lag ${formatDuration(lagMs)}${lost}${trouble}`;
+  });
+  const { gatewaySnapshot } = region;
+  return [
+    `${region.region} (${region.jurisdiction})`,
+    region.agent,
+    gatewaySnapshot === null ? "-" : `snapshot ${gatewaySnapshot}`,
+    indexes.join("; ") || "-",
+  ];
+}
+
+function short(digest: string | null): string {
+  return digest === null ? "-" : digest.slice(0, 19);
+}
