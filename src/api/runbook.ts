@@ -1,6 +1,7 @@
 import { decide } from "../core/decisions/decide.ts";
+import { announcementOf } from "../core/plans/announcement.ts";
 import { planFor } from "../core/plans/plan.ts";
-import { initialIntents, NO_RELEASE } from "../core/publish/snapshot.ts";
+import { initialIntents, initialOwnerships, NO_RELEASE } from "../core/publish/snapshot.ts";
 import { TideoverError } from "../lib/errors.ts";
 import { intentSchema, ownershipSchema } from "../model/intent.ts";
 import { KEYS } from "../model/keys.ts";
@@ -83,7 +84,7 @@ export async function runbookOf(
       workflowSpec.degradedModes.length > 0
         ? workflowSpec.degradedModes
         : ["none: full answers or none"],
-    customers: `${customers.channel}: ${customers.message}`,
+    customers: `${customers.channel}: ${plan ? announcementOf(plan, customers.message) : customers.message}`,
     plan,
   };
 }
@@ -108,7 +109,9 @@ async function presentState(
   const readiness = store ? await readAll(store, KEYS.readinesses, readinessSchema) : [];
   return {
     intent,
-    ownerships: store ? await readAll(store, KEYS.ownerships, ownershipSchema) : [],
+    ownerships: store
+      ? await readAll(store, KEYS.ownerships, ownershipSchema)
+      : initialOwnerships(spec),
     readiness: readiness.filter((one) => one.workflow === workflow),
   };
 }

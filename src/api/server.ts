@@ -4,7 +4,6 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import { messageOf, TideoverError } from "../lib/errors.ts";
-import { evidenceSchema } from "../model/evidence.ts";
 import { KEYS } from "../model/keys.ts";
 import { planSchema, planStateSchema } from "../model/plan.ts";
 import type { Release } from "../model/release.ts";
@@ -12,6 +11,7 @@ import type { OperatorRequest } from "../model/request.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
+import { readEvidence } from "./evidence.ts";
 import { reportAgesOf } from "./report-ages.ts";
 import { runbookOf } from "./runbook.ts";
 import { readAll, readStatus } from "./status.ts";
@@ -66,8 +66,7 @@ export function createApi(options: ApiOptions): Hono {
   );
   app.get("/v1/evidence", async (context) => {
     const after = Number(context.req.query("after") ?? 0);
-    const entries = await readAll(store, KEYS.evidences, evidenceSchema);
-    return context.json({ entries: entries.filter(({ seq }) => seq > after) });
+    return context.json({ entries: await readEvidence(store, Number.isFinite(after) ? after : 0) });
   });
   app.post("/v1/workflows/:workflow/:kind{failover|switchover|failback}", async (context) => {
     const body = moveSchema.safeParse(await context.req.json().catch(() => ({})));

@@ -1,6 +1,5 @@
 import type { z } from "zod";
 import { decisionSchema } from "../model/decision.ts";
-import { evidenceSchema } from "../model/evidence.ts";
 import { intentSchema, ownershipSchema } from "../model/intent.ts";
 import { KEYS } from "../model/keys.ts";
 import { planSchema, planStateSchema } from "../model/plan.ts";
@@ -9,6 +8,7 @@ import type { IndexState } from "../model/signal.ts";
 import { regionReportSchema } from "../model/signal.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Store } from "../ports/store.ts";
+import { readNewestEvidence } from "./evidence.ts";
 
 /** A region's report older than this says what was, not what is. */
 const REPORT_FRESH_MS = 5_000;
@@ -80,9 +80,7 @@ export async function readStatus(
     regions,
     ownerships: await readAll(store, KEYS.ownerships, ownershipSchema),
     plans: await plansUnderWay(store),
-    recent: (await readAll(store, KEYS.evidences, evidenceSchema))
-      .slice(-8)
-      .map(({ at, text }) => ({ at, text })),
+    recent: (await readNewestEvidence(store, 8)).map(({ at, text }) => ({ at, text })),
   };
 }
 

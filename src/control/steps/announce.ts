@@ -1,3 +1,4 @@
+import { announcementOf } from "../../core/plans/announcement.ts";
 import type { Notice } from "../../ports/notify.ts";
 import { stepFailed } from "../engine/errors.ts";
 import type { StepContext, StepRunner } from "./step.ts";
@@ -17,12 +18,6 @@ export const announce: StepRunner = {
 
 function noticeOf({ plan, workflow, deps }: StepContext): Notice {
   const { channel, message } = workflow.customers;
-  const variables: Readonly<Record<string, string>> = {
-    workflow: plan.workflow,
-    from: plan.decision.from.join(", "),
-    to: plan.decision.to.join(", "),
-    mode: "normal",
-  };
-  const text = message.replace(/\{(\w+)\}/g, (whole, name) => variables[name] ?? whole);
+  const text = announcementOf(plan, message);
   return { id: plan.id, channel, audience: "customers", text, at: deps.clock.now() };
 }
