@@ -192,3 +192,21 @@ function findCycles(): string[][] {
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
 }
+
+interface Locked {
+  readonly resolved?: string;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+test("the lock file names the packages of every platform, and no address", () => {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  const packages: Record<string, Locked> = lock.packages;
+  const addressed = Object.keys(packages).filter((name) => packages[name]?.resolved !== undefined);
+  assert.deepEqual(addressed, []);
+  // A registry that lacks another platform's package leaves it out, and `npm ci` then refuses to
+  // install anything, on every platform.
+  const missing = Object.values(packages)
+    .flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
+    .filter((name) => packages[`node_modules/${name}`] === undefined);
+  assert.deepEqual(missing, []);
+});
