@@ -31,7 +31,7 @@ export async function composeGateway(estate: Estate, regionName: string): Promis
     keys: (name) => process.env[name],
     requestId: randomUUID,
     // Without controllers there is no agent either, and nobody who could prove anything.
-    ...(isAlone(estate) ? {} : { readinessToken: keysOf(estate).token, peers: peersOf(estate) }),
+    ...(isAlone(estate) ? {} : { estateToken: keysOf(estate).token, peers: peersOf(estate) }),
   });
   return closing(gateway, [...indexes.values(), audit]);
 }

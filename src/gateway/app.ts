@@ -3,7 +3,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { GATEWAY_PATHS, HEADERS } from "../wire/headers.ts";
 import { readBody } from "./body.ts";
 import { authenticate } from "./chain/authenticate.ts";
-import type { Answer, Call, Handler, WholeAnswer } from "./chain/call.ts";
+import {
+  type Answer,
+  type Call,
+  type Handler,
+  type WholeAnswer,
+  withHeaders,
+} from "./chain/call.ts";
 import { chatChain } from "./chain/chain.ts";
 import { nobodyAnswered } from "./chain/nobody.ts";
 import { refuse, retryAfter } from "./chain/refuse.ts";
@@ -59,7 +65,10 @@ function pathsOf(tools: Tools): readonly Path[] {
     {
       path: GATEWAY_PATHS.snapshot,
       methods: {
-        GET: () => endpoints.currentSnapshot(tools),
+        GET: ({ request }) =>
+          holdsToken(tools.estateToken, bearerOf(request))
+            ? endpoints.currentSnapshot(tools)
+            : refuse(NOT_OURS),
         PUT: ({ request }) => endpoints.offerSnapshot(tools, request),
       },
     },
@@ -167,7 +176,7 @@ async function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<
     signal,
     snapshot,
     forwardedBy: typeof forwardedBy === "string" ? forwardedBy : null,
-    readiness: provesReadiness(tools.readinessToken, request),
+    readiness: holdsToken(tools.estateToken, request.headers[HEADERS.readiness]),
     ticket: { admitted: false },
     tenant: null,
     body: Buffer.alloc(0),
@@ -177,16 +186,31 @@ async function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<
     documents: [],
   };
   const answer = await handler(call);
-  return answer.kind === "unanswered" ? nobodyAnswered(call, answer.facts) : answer;
+  const told = answer.kind === "unanswered" ? nobodyAnswered(call, answer.facts) : answer;
+  // A list of workflows, too, is what one snapshot says and another may not.
+  return withHeaders(told, {
+    [HEADERS.release]: snapshot.releaseDigest,
+    [HEADERS.snapshot]: String(snapshot.number),
+  });
 }
 
 /** Digests first: `timingSafeEqual` wants equal lengths, and a length is a secret's property too. */
-function provesReadiness(token: string | null, request: IncomingMessage): boolean {
-  const given = request.headers[HEADERS.readiness];
+function holdsToken(token: string | null, given: unknown): boolean {
   if (token === null || token === "" || typeof given !== "string") return false;
   const [held, shown] = [token, given].map((text) => createHash("sha256").update(text).digest());
   return held !== undefined && shown !== undefined && timingSafeEqual(held, shown);
 }
+
+function bearerOf(request: IncomingMessage): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
+}
+
+/** A snapshot names every tenant: only the estate's own processes may read it. */
+const NOT_OURS = {
+  status: 401,
+  code: "invalid_token",
+  message: "Snapshots are for the estate's own processes: send its token as a bearer token.",
+} as const;
 
 function noSnapshot(tools: Tools) {
   return {

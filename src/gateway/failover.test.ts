@@ -204,7 +204,7 @@ describe("two regions", () => {
 
   it("answer themselves, without serving, only to who proves readiness with the estate's token", async () => {
     await tell(served(1, "eu-west"), eu, us);
-    const options = { region: "us-east", snapshots: us.holder, readinessToken: "estate-token" };
+    const options = { region: "us-east", snapshots: us.holder, estateToken: "estate-token" };
     const own = await world.gateway(options);
     const prove = (token: string) => post(own.url, QUESTION, { "x-tideover-readiness": token });
     const proven = await prove("estate-token");

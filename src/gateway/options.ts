@@ -58,10 +58,13 @@ export interface GatewayOptions {
   /** A new id, unique across regions. */
   readonly requestId: () => string;
   /**
-   * The estate's token. A request that carries it is answered by this region itself, so that a
-   * standby can be proven before it is opened. Without one, nobody can ask for that.
+   * The estate's token. Who shows it may read the snapshot, which names every tenant; and a request
+   * that carries it is answered by this region itself, so that a standby can be proven before it is
+   * opened. Without one, nobody can ask for either.
    */
-  readonly readinessToken?: string;
+  readonly estateToken?: string;
+  /** Base URL of each region's gateway, to ask for a snapshot when this one has none. */
+  readonly peers?: ReadonlyMap<RegionName, string>;
   /** From 0 to below 1; spreads retries. `Math.random` unless given. */
   readonly random?: () => number;
   readonly timeouts?: Partial<GatewayTimeouts>;
@@ -76,7 +79,7 @@ export interface Tools {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly keys: (keyEnv: string) => string | undefined;
-  readonly readinessToken: string | null;
+  readonly estateToken: string | null;
   readonly random: () => number;
   readonly timeouts: GatewayTimeouts;
   readonly pools: Pools;

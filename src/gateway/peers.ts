@@ -12,6 +12,10 @@ export interface PeersOptions {
   readonly pools: Pools;
   readonly clock: Clock;
   readonly peerMs: number;
+  /** The estate's token: peers show their snapshot to nobody else. */
+  readonly token: string | null;
+  /** Base URL of each region's gateway, for as long as no snapshot names it. */
+  readonly known: ReadonlyMap<RegionName, string>;
 }
 
 /**
@@ -29,11 +33,11 @@ export class Peers {
 
   /** Asks every peer at once and adopts the highest valid snapshot. Never throws. */
   async learn(): Promise<void> {
-    const { snapshots, region } = this.#options;
-    const regions = Object.keys(snapshots.current()?.regions ?? {});
-    const told = await Promise.all(
-      regions.filter((name) => name !== region).map((name) => this.#ask(name)),
-    );
+    const { snapshots, region, known } = this.#options;
+    // Without a snapshot (a new disk, a refused file) the peers are all there is to learn from.
+    const regions = new Set([...Object.keys(snapshots.current()?.regions ?? {}), ...known.keys()]);
+    regions.delete(region);
+    const told = await Promise.all([...regions].map((name) => this.#ask(name)));
     await this.#adopt(told.filter((signed) => signed !== null));
   }
 
@@ -50,14 +54,14 @@ export class Peers {
   }
 
   async #ask(region: RegionName): Promise<SignedSnapshot | null> {
-    const { snapshots, pools, clock, peerMs } = this.#options;
-    const base = snapshots.current()?.regions[region]?.gateway;
+    const { snapshots, pools, clock, peerMs, known, token } = this.#options;
+    const base = snapshots.current()?.regions[region]?.gateway ?? known.get(region);
     const url = base === undefined ? null : URL.parse(GATEWAY_PATHS.snapshot, base);
     if (url === null) return null;
     const answer = await exchange(pools, clock, {
       url,
       method: "GET",
-      headers: {},
+      headers: token === null ? {} : { authorization: `Bearer ${token}` },
       signal: new AbortController().signal,
       firstMs: peerMs,
     });

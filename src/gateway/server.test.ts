@@ -3,8 +3,10 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import {
+  ACME_KEY,
   BOLT_KEY,
   clientOf,
+  ESTATE_TOKEN,
   handClock,
   MemoryAudit,
   post,
@@ -148,6 +150,9 @@ describe("one gateway and one target", () => {
     });
     await assert.rejects(client.models.retrieve("%zz"), { status: 404 });
     await assert.rejects(clientOf(gateway.url, "wrong").models.list(), { status: 401 });
+    const { response } = await client.models.list().withResponse();
+    assert.equal(response.headers.get("x-tideover-snapshot"), "1");
+    assert.equal(response.headers.get("x-tideover-release"), "sha256:release-one");
   });
 
   it("refuses unknown keys alike, without naming any tenant", async () => {
@@ -316,7 +321,9 @@ describe("a gateway's life", () => {
     const path = `${gateway.url}/tideover/v1/snapshot`;
     assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200);
     assert.equal((await fetch(`${gateway.url}/readyz`)).status, 503);
-    assert.equal((await fetch(path)).status, 404);
+    const authorization = `Bearer ${ESTATE_TOKEN}`;
+    const read = () => fetch(path, { headers: { authorization } });
+    assert.equal((await read()).status, 404);
     const early = await errorOf(await post(gateway.url, QUESTION));
     assert.deepEqual([early.status, early.code], [503, "no_snapshot"]);
 
@@ -325,7 +332,11 @@ describe("a gateway's life", () => {
     const signed = world.sign(snapshotOf({ number: 3 }));
     const adopted = await put(signed);
     assert.deepEqual([adopted.status, await adopted.json()], [200, { adopted: true, number: 3 }]);
-    assert.deepEqual(await (await fetch(path)).json(), signed);
+    assert.deepEqual(await (await read()).json(), signed);
+    // It names every tenant: nobody else may read it, whatever key they hold.
+    assert.equal((await fetch(path)).status, 401);
+    const stranger = await fetch(path, { headers: { authorization: `Bearer ${ACME_KEY}` } });
+    assert.equal(stranger.status, 401);
     assert.equal((await fetch(`${gateway.url}/readyz`)).status, 200);
     const again = await put(signed);
     assert.equal(again.status, 409);
@@ -362,6 +373,15 @@ describe("a gateway's life", () => {
     const gateway = await world.gateway({ region: "eu-west", snapshots: alone });
     assert.equal(alone.number, 5);
     assert.equal((await fetch(`${gateway.url}/readyz`)).status, 200);
+  });
+
+  it("learns from the peers that it was told of when it has no snapshot of its own", async () => {
+    const peerHolder = await world.holder(snapshotOf({ number: 9 }));
+    const peer = await world.gateway({ region: "us-east", snapshots: peerHolder });
+    const holder = await world.holder(null);
+    const peers = new Map([["us-east", peer.url]]);
+    await world.gateway({ region: "eu-west", snapshots: holder, peers });
+    assert.equal(holder.number, 9);
   });
 
   it("lets a stream end before it closes, and takes no new connection", async () => {

@@ -18,6 +18,7 @@ import type { IndexHit, IndexQuery, IndexStore } from "../../src/ports/index.ts"
 import { DIMENSIONS } from "./upstream.ts";
 
 export const ACME_KEY = "tdk-acme-0123456789abcdef";
+export const ESTATE_TOKEN = "estate-token";
 export const BOLT_KEY = "tdk-bolt-0123456789abcdef";
 
 export const realClock: Clock = {
@@ -227,6 +228,7 @@ export class World {
         logger: pino({ level: "silent" }),
         keys: () => undefined,
         requestId: () => `req-${options.region}-${++this.#ids}`,
+        estateToken: ESTATE_TOKEN,
         ...options,
         timeouts: { drainMs: 200, peerMs: 500, ...options.timeouts },
       }),
