@@ -1,14 +1,7 @@
 import type { GoldenQuestion } from "../../model/golden.ts";
-import { HEADERS } from "../../wire/headers.ts";
-import { askGateway } from "../ask-gateway.ts";
 import { eachLimited } from "../each-limited.ts";
-import {
-  type CheckContext,
-  type Judgement,
-  needsIndex,
-  type ReadinessCheck,
-  WITHOUT_RETRIEVAL,
-} from "./check.ts";
+import { type Judgement, needsIndex, type ReadinessCheck, WITHOUT_RETRIEVAL } from "./check.ts";
+import { type Observed, observeAnswer } from "./observe-answer.ts";
 
 /** Asked at once: a proof in the middle of an outage must not be the load that topples the standby. */
 const AT_ONCE = 4;
@@ -26,7 +19,10 @@ export const goldenCheck: ReadinessCheck = {
       world.options.canaryKeys.has(tenant),
     );
     const questions = sampleOf(askable, sample, turn);
-    const observed = await eachLimited(questions, AT_ONCE, (question) => ask(context, question));
+    const observed = await eachLimited(questions, AT_ONCE, async (question) => ({
+      question,
+      ...(await observeAnswer(context, question.tenant, question.question)),
+    }));
     const retrieval = spec.retrieval !== undefined;
     return judgeGolden(
       { minimum, retrieval, canDegrade: retrieval && !needsIndex(spec) },
@@ -51,13 +47,8 @@ export interface ExpectedGolden {
   readonly canDegrade: boolean;
 }
 
-export interface ObservedAnswer {
+export interface ObservedAnswer extends Observed {
   readonly question: GoldenQuestion;
-  /** null when there is no audit record of it. */
-  readonly sources: readonly string[] | null;
-  readonly text: string | null;
-  readonly failure: string | null;
-  readonly mode: string | null;
 }
 
 export function judgeGolden(
@@ -102,22 +93,4 @@ function faultOf(expected: ExpectedGolden, answer: ObservedAnswer): string | nul
 
 function flat(text: string): string {
   return text.replace(/\s+/g, " ").trim().toLowerCase();
-}
-
-async function ask(
-  { world, workflow, askMs }: CheckContext,
-  golden: GoldenQuestion,
-): Promise<ObservedAnswer> {
-  const { tenant, question } = golden;
-  const answer = await askGateway(world, {
-    workflow,
-    tenant,
-    question,
-    standby: true,
-    timeoutMs: askMs,
-  });
-  const { text, failure, headers, requestId } = answer;
-  const record = failure === null ? await world.options.audit.find(requestId) : null;
-  const mode = headers[HEADERS.mode] ?? null;
-  return { question: golden, sources: record?.sources ?? null, text, failure, mode };
 }

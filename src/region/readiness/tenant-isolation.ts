@@ -1,8 +1,6 @@
 import { sentences } from "../../lib/text.ts";
 import type { Canary } from "../../model/golden.ts";
 import type { TenantName } from "../../model/ids.ts";
-import { HEADERS } from "../../wire/headers.ts";
-import { askGateway } from "../ask-gateway.ts";
 import { questionFor } from "../canary.ts";
 import { embeddingOf, embeddingVersion, embedTexts } from "../embed.ts";
 import {
@@ -12,6 +10,7 @@ import {
   type ReadinessCheck,
   WITHOUT_RETRIEVAL,
 } from "./check.ts";
+import { type Observed, observeAnswer } from "./observe-answer.ts";
 
 /** A document of one tenant is never shown to another, and is shown to its own. */
 export const tenantIsolationCheck: ReadinessCheck = {
@@ -33,17 +32,8 @@ export interface ObservedPair {
   readonly document: string | null;
   /** Ids that the other tenant's search gave. */
   readonly otherHits: readonly string[];
-  readonly own: ObservedChat;
-  readonly others: ObservedChat;
-}
-
-/** One chat through the gateway. */
-interface ObservedChat {
-  /** Documents put before the model; null when there is no audit record of it. */
-  readonly sources: readonly string[] | null;
-  readonly text: string | null;
-  readonly failure: string | null;
-  readonly mode: string | null;
+  readonly own: Observed;
+  readonly others: Observed;
 }
 
 export function judgeIsolation(pairs: readonly ObservedPair[]): Judgement {
@@ -131,8 +121,8 @@ function pairsOf({ world, golden, thorough, turn }: CheckContext): Pair[] {
 async function observe(context: CheckContext, { canary, other }: Pair): Promise<ObservedPair> {
   const [found, own, others] = await Promise.all([
     search(context, canary, other),
-    chat(context, canary, canary.tenant),
-    chat(context, canary, other),
+    observeAnswer(context, canary.tenant, questionFor(canary.phrase)),
+    observeAnswer(context, other, questionFor(canary.phrase)),
   ]);
   return { canary, other, ...found, own, others };
 }
@@ -149,22 +139,4 @@ async function search({ world, spec }: CheckContext, canary: Canary, other: Tena
     document: ownHits.find(({ id }) => id === canary.document)?.text ?? null,
     otherHits: otherHits.map(({ id }) => id),
   };
-}
-
-async function chat(
-  { world, workflow, askMs }: CheckContext,
-  { phrase }: Canary,
-  tenant: TenantName,
-): Promise<ObservedChat> {
-  const question = questionFor(phrase);
-  const answer = await askGateway(world, {
-    workflow,
-    tenant,
-    question,
-    standby: true,
-    timeoutMs: askMs,
-  });
-  const { text, failure, headers, requestId } = answer;
-  const record = failure === null ? await world.options.audit.find(requestId) : null;
-  return { sources: record?.sources ?? null, text, failure, mode: headers[HEADERS.mode] ?? null };
 }
