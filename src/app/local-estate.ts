@@ -41,15 +41,16 @@ export async function startLocalEstate(
     onDeath: (name, how) => tell(`${name} died (${how})`),
   });
   const faults = new Faults(supervisor, estate.data);
-  const api = await serveSupervisor(supervisor, faults, estate, keys.token);
   const { estate: name, controllers } = estate.spec;
   const control = new ControlClient({ estate: name, controllers, token: keys.token });
+  let api: { close(): void } | null = null;
   const stop = async (): Promise<void> => {
     faults.disarm();
-    api.close();
+    api?.close();
     await supervisor.stop();
   };
   try {
+    api = await serveSupervisor(supervisor, faults, estate, keys.token);
     tell(`${supervisor.processes().length} processes run; filling the indexes`);
     await fillIndexes(estate, control, keys.token, { tell, signal });
     await served(control, signal);

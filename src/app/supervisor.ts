@@ -130,6 +130,8 @@ export class Supervisor {
 
   async #startAll(plans: readonly ProcessPlan[], signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
+    // What is started after `stop` has looked would outlive it.
+    if (this.#stopping) throw new TideoverError("the estate stops", { code: "ESTATE_NOT_UP" });
     const started = plans.map((plan) => this.#startOne(plan));
     const all = Promise.all(started.map(({ ready }) => ready));
     await (signal ? Promise.race([all, aborted(signal)]) : all);

@@ -164,4 +164,15 @@ The text of secret.
     upstream.embeddings = embeds();
     assert.deepEqual(modeOf(await ask("strict")), [200, "normal"]);
   });
+
+  it("does not blame the index for a silent runtime before a workflow that requires it", async () => {
+    upstream.embeddings = answersWith(500, "down");
+    assert.deepEqual(modeOf(await ask("support")), [200, "no-retrieval"]);
+    upstream.embeddings = embeds();
+    // No time has passed: the one that can do without leaves the runtime alone, the other asks.
+    assert.deepEqual(modeOf(await ask("support")), [200, "no-retrieval"]);
+    assert.deepEqual(modeOf(await ask("strict")), [200, "normal"]);
+    // Its success is good news for both.
+    assert.deepEqual(modeOf(await ask("support")), [200, "normal"]);
+  });
 });

@@ -86,19 +86,32 @@ async function find(
   retrieval: Retrieval,
   question: string,
 ): Promise<Found> {
-  const { index } = retrieval;
+  const { index, required } = retrieval;
+  const vectors = vectorsFor(index);
   // A broken index would cost every request its time-out; after a failure it is left alone a while.
-  if (tools.retrieval.ejected(index)) return { kind: "broken", because: "it failed a moment ago" };
+  if (tools.retrieval.ejected(index) || (!required && tools.retrieval.ejected(vectors)))
+    return { kind: "broken", because: "it failed a moment ago" };
   const found = await ask(tools, call, retrieval, question);
   if (call.signal.aborted) return found;
-  if (found.kind === "found") tools.retrieval.succeeded(index);
-  // A required index is not blamed for a runtime that does not answer: the request is held, and
-  // the runtime's return must be seen by the very next round.
-  else if (found.kind === "broken" || !retrieval.required) {
-    tools.retrieval.failed(index, found.because);
-    tools.logger.warn({ index, because: found.because }, "retrieval failed");
+  if (found.kind === "found") {
+    tools.retrieval.succeeded(index);
+    tools.retrieval.succeeded(vectors);
+    return found;
   }
+  // A request that is held says itself what it waits for, and comes by here many times.
+  if (found.kind === "unanswered" && required) return found;
+  tools.retrieval.failed(found.kind === "broken" ? index : vectors, found.because);
+  tools.logger.warn({ index, because: found.because }, "retrieval failed");
   return found;
+}
+
+/**
+ * A runtime that does not answer is remembered apart from the index, which it says nothing of. A
+ * workflow that needs its documents is held then, and must see the runtime's return in its very
+ * next round, whatever a workflow that can do without has met meanwhile.
+ */
+function vectorsFor(index: string): string {
+  return `vectors for ${index}`;
 }
 
 async function ask(
