@@ -22,7 +22,7 @@ interface Scenario {
   readonly status: "completed" | "failed";
 }
 
-const failover: Scenario = {
+export const failover: Scenario = {
   name: "failover",
   begin: (world) => world.kill("eu-west"),
   to: "us-east",
@@ -31,7 +31,7 @@ const failover: Scenario = {
   status: "completed",
 };
 
-const switchover: Scenario = {
+export const switchover: Scenario = {
   name: "switchover",
   begin: (world) => world.request({ kind: "switchover", workflow: "rag-search", to: "us-east" }),
   to: "us-east",
@@ -41,7 +41,7 @@ const switchover: Scenario = {
 };
 
 /** Breaks in the middle, with an index frozen, and is put back: thawed, under one more epoch. */
-const undone: Scenario = {
+export const undone: Scenario = {
   ...switchover,
   name: "switchover that is put back",
   arm: ({ agents }) => {
@@ -68,7 +68,8 @@ function start(world: World, { arm }: Scenario, id: string): SimController {
 
 const SETTLED_MS = 1_500;
 
-for (const scenario of [failover, switchover, undone]) {
+/** The suite of one scenario. A file each, so that they run side by side: they are the longest. */
+export function interruptSuite(scenario: Scenario): void {
   describe(`a ${scenario.name} is interrupted`, async () => {
     const points = await pointsOf(scenario);
 

@@ -1,0 +1,3 @@
+import { failover, interruptSuite } from "./interrupt.fixture.ts";
+
+interruptSuite(failover);

@@ -1,0 +1,3 @@
+import { interruptSuite, undone } from "./interrupt.fixture.ts";
+
+interruptSuite(undone);

@@ -1,0 +1,3 @@
+import { interruptSuite, switchover } from "./interrupt.fixture.ts";
+
+interruptSuite(switchover);
