@@ -79,8 +79,11 @@ async function answerOf<Body>(response: Response): Promise<Body> {
   const body: unknown = await response.json();
   if (response.ok) return body as Body;
   const { error } = body as { error?: { code: string; message: string; next?: string } };
+  const code = codeOf(error?.code);
   throw new TideoverError(error?.message ?? `the controller answered ${response.status}`, {
-    code: codeOf(error?.code),
+    code,
+    // A store that is busy now answers later: whoever polls must not give up on it.
+    retry: code === "STORE_UNAVAILABLE" ? "later" : "never",
     ...(error?.next ? { next: error.next } : {}),
   });
 }

@@ -15,10 +15,9 @@ export async function readEvidence(store: Store, after: number): Promise<Evidenc
     const entries = await store.list(KEYS.evidences);
     return entries.flatMap(({ value }) => parsed(value)).filter(({ seq }) => seq > after);
   }
-  const wanted = Array.from(
-    { length: Math.max(0, newest - after) },
-    (_, index) => after + index + 1,
-  );
+  // A caller may send any number: the keys that are asked for must be whole ones all the same.
+  const first = Math.max(0, Math.floor(after)) + 1;
+  const wanted = Array.from({ length: Math.max(0, newest - first + 1) }, (_, n) => first + n);
   const entries = await Promise.all(wanted.map((seq) => store.get(KEYS.evidence(seq))));
   return entries.flatMap((entry) => parsed(entry?.value));
 }

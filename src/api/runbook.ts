@@ -107,11 +107,13 @@ async function presentState(
   );
   if (!intent) throw unknownWorkflow(spec, workflow);
   const readiness = store ? await readAll(store, KEYS.readinesses, readinessSchema) : [];
+  const owned = store ? await readAll(store, KEYS.ownerships, ownershipSchema) : [];
   return {
     intent,
-    ownerships: store
-      ? await readAll(store, KEYS.ownerships, ownershipSchema)
-      : initialOwnerships(spec),
+    // As the intents: a store that no controller has filled yet stands before the first start.
+    ownerships: initialOwnerships(spec).map(
+      (first) => owned.find(({ index }) => index === first.index) ?? first,
+    ),
     readiness: readiness.filter((one) => one.workflow === workflow),
   };
 }

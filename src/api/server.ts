@@ -69,7 +69,7 @@ export function createApi(options: ApiOptions): Hono {
     return context.json({ entries: await readEvidence(store, Number.isFinite(after) ? after : 0) });
   });
   app.post("/v1/workflows/:workflow/:kind{failover|switchover|failback}", async (context) => {
-    const body = moveSchema.safeParse(await context.req.json().catch(() => ({})));
+    const body = moveSchema.safeParse(parseBody(await context.req.text()));
     if (!body.success) throw usage(z.prettifyError(body.error));
     const kind = context.req.param("kind") as OperatorRequest["kind"];
     const request = await leaveRequest(options, {
@@ -111,24 +111,39 @@ export function startApi(options: ApiOptions): Promise<{ url: string; close(): P
   });
 }
 
+/** No body means no wishes; a torn one must not be taken for that, and move somewhere else. */
+function parseBody(text: string): unknown {
+  if (text.trim() === "") return {};
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw usage(`the body is no JSON: ${messageOf(error)}`);
+  }
+}
+
 async function leaveRequest(
   options: ApiOptions,
   wanted: Omit<OperatorRequest, "id" | "at">,
 ): Promise<OperatorRequest> {
   const { spec } = options.estate;
-  if (!spec.workflows[wanted.workflow]) {
+  if (!Object.hasOwn(spec.workflows, wanted.workflow)) {
     throw notFound(`there is no workflow "${wanted.workflow}"`, Object.keys(spec.workflows));
   }
-  if (wanted.to !== null && !spec.regions[wanted.to]) {
+  if (wanted.to !== null && !Object.hasOwn(spec.regions, wanted.to)) {
     throw notFound(`there is no region "${wanted.to}"`, Object.keys(spec.regions));
   }
   const request: OperatorRequest = { ...wanted, id: options.newId(), at: options.clock.now() };
   const key = KEYS.request(request.id);
-  await options.store.commit({
+  const left = await options.store.commit({
     compare: [{ key, revision: 0 }],
     operations: [{ put: key, value: request }],
   });
-  return request;
+  if (left.ok) return request;
+  throw new TideoverError(`another request is already called ${request.id}`, {
+    code: "STORE_CONFLICT",
+    retry: "now",
+    next: "Ask again.",
+  });
 }
 
 function sameToken(header: string | undefined, token: string): boolean {

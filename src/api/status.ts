@@ -6,9 +6,12 @@ import { planSchema, planStateSchema } from "../model/plan.ts";
 import { type Readiness, readinessSchema } from "../model/readiness.ts";
 import type { IndexState } from "../model/signal.ts";
 import { regionReportSchema } from "../model/signal.ts";
+import { snapshotSchema } from "../model/snapshot.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Store } from "../ports/store.ts";
 import { readNewestEvidence } from "./evidence.ts";
+
+const summarySchema = snapshotSchema.pick({ number: true, releaseDigest: true }).strip();
 
 /** A region's report older than this says what was, not what is. */
 const REPORT_FRESH_MS = 5_000;
@@ -180,6 +183,10 @@ function leaderName(value: unknown): string | null {
 
 function snapshotSummary(value: unknown): { number: number; releaseDigest: string } | null {
   if (typeof value !== "object" || value === null || !("payload" in value)) return null;
-  const { number, releaseDigest } = JSON.parse(String(value.payload));
-  return { number, releaseDigest };
+  try {
+    return summarySchema.parse(JSON.parse(String(value.payload)));
+  } catch {
+    // Another version's, or damaged: no reason to hide everything else from whoever asks.
+    return null;
+  }
 }

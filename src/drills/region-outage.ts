@@ -25,6 +25,7 @@ const MAX_REQUESTS = 4_000;
 /** The dead region comes back by itself after this, when the drill is gone. */
 const DEAD_MAN_MS = 120_000;
 const TRICKLE_MS = 200;
+const PROGRESS_CHARACTERS = 110;
 
 /**
  * Kills a region under load and watches the estate recover: the standby is proven and opened, the
@@ -218,7 +219,7 @@ function tellSteps(world: DrillWorld, { plan, state }: PlanRun, told: Set<string
     const key = `${plan.id}/${step.id}/${step.status}`;
     if (told.has(key) || (step.status !== "done" && step.status !== "failed")) continue;
     told.add(key);
-    world.tell(`  ${plan.workflow}: ${step.id} ${step.status} - ${step.evidence}`);
+    world.tell(`  ${plan.workflow}: ${step.id} ${step.status}: ${shortened(step.evidence)}`);
   }
 }
 
@@ -347,4 +348,9 @@ function epochOf(status: EstateStatus, workflow: string): number {
 
 function iso(at: number): string {
   return new Date(at).toISOString().slice(11, 23);
+}
+
+/** For a line of progress; the whole sentence is in the report. */
+function shortened(text: string): string {
+  return text.length <= PROGRESS_CHARACTERS ? text : `${text.slice(0, PROGRESS_CHARACTERS - 1)}…`;
 }

@@ -16,16 +16,28 @@ export function canonicalJson(value: unknown): string {
     if (!Number.isFinite(value)) throw new TypeError(`${value} has no JSON form`);
     return JSON.stringify(value);
   }
-  if (Array.isArray(value))
-    return `[${value.map((item) => canonicalJson(item ?? null)).join(",")}]`;
-  if (typeof value === "object") {
+  if (Array.isArray(value)) {
+    // Array.from, since `map` skips holes and would print `[1,,2]`.
+    return `[${Array.from(value, (item) => canonicalJson(item ?? null)).join(",")}]`;
+  }
+  if (typeof value === "object" && isPlain(value)) {
     const members = Object.entries(value)
       .filter(([, member]) => member !== undefined)
       .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
       .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
     return `{${members.join(",")}}`;
   }
-  throw new TypeError(`a ${typeof value} has no JSON form`);
+  throw new TypeError(`${nameOf(value)} has no JSON form`);
+}
+
+/** A Map, a Set or a Date has no members of its own: all of them would get the digest of `{}`. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}
+
+function nameOf(value: unknown): string {
+  return typeof value === "object" ? `a ${value?.constructor.name}` : `a ${typeof value}`;
 }
 
 /** `sha256:<64 hex>` of a text or of bytes. */

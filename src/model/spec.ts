@@ -13,7 +13,7 @@ import { durationSchema, sizeSchema } from "./units.ts";
 // the place before it, and takes the second half as its advice.
 // `constructor` is kept out because every JavaScript object has a member of that name: looking it up
 // in a record would find something that no spec has written.
-const nameSchema = z
+export const nameSchema = z
   .string()
   .regex(
     /^(?!constructor$)[a-z][a-z0-9-]{0,62}$/,
