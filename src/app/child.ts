@@ -35,7 +35,10 @@ export async function runRole(start: () => Promise<Role>): Promise<void> {
  */
 export function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
-    const supervised = process.channel !== undefined;
+    // undefined: never had a supervisor. false: had one, and it died while this role was starting;
+    // its "disconnect" was told before anybody listened, and waiting for it would never end.
+    const supervised = process.connected !== undefined;
+    if (process.connected === false) return resolve();
     process.on("SIGINT", () => {
       if (!supervised) resolve();
     });

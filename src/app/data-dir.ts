@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { messageOf, TideoverError } from "../lib/errors.ts";
 
 /** Where one estate keeps its things on this machine. Only names: nothing is created here. */
@@ -49,13 +49,30 @@ function regionDir(root: string): RegionDir {
 /** Creates a folder, or says which one cannot be written and what to do about it. */
 export function makeWritable(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new TideoverError(`cannot write in ${folder}: ${messageOf(error)}`, {
       code: "DISK_NOT_WRITABLE",
-      next: "Give --data a folder that you may write in, or mend the permissions of this one.",
+      next: "Name another folder (--data; for a report --report), or mend the permissions of this one.",
       cause: error,
     });
+  }
+}
+
+/**
+ * With its parents, one by one: `mkdirSync(…, { recursive: true })` never returns where a file system
+ * says ENOENT for a folder that it will not have, as /proc does, and then not even Ctrl-C helps.
+ */
+function makeFolder(folder: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found?.isDirectory()) return;
+  if (found) throw new Error(`${folder} is a file, not a folder`);
+  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    // Several processes of an estate may make the same folder at once: one does.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
 }

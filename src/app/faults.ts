@@ -4,8 +4,14 @@ import { TideoverError } from "../lib/errors.ts";
 import type { DataDir } from "./data-dir.ts";
 import type { Supervisor } from "./supervisor.ts";
 
+/** What a fault needs of the supervisor. */
+type FaultySupervisor = Pick<Supervisor, "processes" | "killRegion" | "startRegion">;
+
 /** Longest time that a fault may stay when nobody takes it back. */
 const MAX_FAULT_MS = 10 * 60_000;
+
+/** After a region could not be started: a port may still be taken for a moment. */
+const AGAIN_MS = 5_000;
 
 /**
  * Breaks a region of a local estate on purpose, and always mends it. The undo is written down before
@@ -13,11 +19,11 @@ const MAX_FAULT_MS = 10 * 60_000;
  * chaos tools are known for faults that outlive their experiment.
  */
 export class Faults {
-  readonly #supervisor: Supervisor;
+  readonly #supervisor: FaultySupervisor;
   readonly #file: string;
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
-  constructor(supervisor: Supervisor, data: DataDir) {
+  constructor(supervisor: FaultySupervisor, data: Pick<DataDir, "root">) {
     this.#supervisor = supervisor;
     this.#file = join(data.root, "faults.json");
   }
@@ -34,11 +40,14 @@ export class Faults {
     await this.#supervisor.killRegion(region);
   }
 
-  /** Starts the region again. Doing it twice does nothing the second time. */
+  /**
+   * Starts the region again. Doing it twice does nothing the second time. Until it runs again the
+   * timer stays armed: a start that fails must not be the last one.
+   */
   async restore(region: string): Promise<void> {
+    await this.#supervisor.startRegion(region);
     clearTimeout(this.#timers.get(region));
     this.#timers.delete(region);
-    await this.#supervisor.startRegion(region);
     const { [region]: _mended, ...others } = this.#recorded();
     this.#record(others);
   }
@@ -52,8 +61,13 @@ export class Faults {
 
   #arm(region: string, afterMs: number): void {
     clearTimeout(this.#timers.get(region));
-    // A failed restore shows as dead processes in the supervisor's list; nobody waits for this one.
-    const timer = setTimeout(() => void this.restore(region).catch(() => undefined), afterMs);
+    const mend = (): void => {
+      void this.restore(region).catch(() => {
+        // `disarm` means that the estate stops: then nothing is armed again.
+        if (this.#timers.has(region)) this.#arm(region, AGAIN_MS);
+      });
+    };
+    const timer = setTimeout(mend, afterMs);
     this.#timers.set(region, timer);
   }
 

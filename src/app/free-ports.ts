@@ -5,6 +5,7 @@ import { TideoverError } from "../lib/errors.ts";
 import type { Spec } from "../model/spec.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, openEstate } from "./estate.ts";
+import { refuseWhenUp } from "./lock.ts";
 import { freePorts } from "./ports.ts";
 
 /** More than any estate on one machine uses. */
@@ -15,6 +16,8 @@ const PORTS = 64;
  * estate's data folder. The original stays as it is.
  */
 export async function freePortCopy(estate: Estate): Promise<Estate> {
+  // Another `up` may be running from the copy that this one would write over with other ports.
+  refuseWhenUp(estate.data);
   const folder = join(estate.data.root, "estate");
   makeWritable(folder);
   const source = dirname(estate.specPath);

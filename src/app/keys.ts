@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { sha256 } from "../lib/canonical.ts";
@@ -21,14 +21,23 @@ export type EstateKeys = z.infer<typeof keysSchema>;
 /** The estate's keys, made on first use. Several processes may ask at once: one's keys win. */
 export function ensureKeys(data: DataDir, tenants: readonly string[]): EstateKeys {
   const file = join(data.keys, "estate.json");
-  const present = existsSync(file) ? readKeys(file) : makeKeys();
-  const missing = tenants.filter((tenant) => present.canaryKeys[tenant] === undefined);
-  if (existsSync(file) && missing.length === 0) return present;
-  const canaryKeys = { ...present.canaryKeys };
-  for (const tenant of missing) canaryKeys[tenant] = newApiKey("canary");
-  makeWritable(dirname(file));
-  writePrivate(file, JSON.stringify({ ...present, canaryKeys }, null, 2));
+  if (!existsSync(file)) {
+    makeWritable(dirname(file));
+    writePrivate(file, withCanaries(makeKeys(), tenants), "first");
+  }
+  const present = readKeys(file);
+  if (missingOf(present, tenants).length === 0) return present;
+  writePrivate(file, withCanaries(present, tenants), "replace");
   return readKeys(file);
+}
+
+function missingOf({ canaryKeys }: EstateKeys, tenants: readonly string[]): string[] {
+  return tenants.filter((tenant) => canaryKeys[tenant] === undefined);
+}
+
+function withCanaries(keys: EstateKeys, tenants: readonly string[]): EstateKeys {
+  const made = missingOf(keys, tenants).map((tenant) => [tenant, newApiKey("canary")]);
+  return { ...keys, canaryKeys: { ...keys.canaryKeys, ...Object.fromEntries(made) } };
 }
 
 /** A new API key: 192 bits of randomness, so a plain SHA-256 of it is a safe thing to store. */
@@ -63,8 +72,20 @@ function makeKeys(): EstateKeys {
 }
 
 /** Whole or not at all, and readable by nobody else from its first moment. */
-function writePrivate(file: string, text: string): void {
+function writePrivate(file: string, keys: EstateKeys, how: "first" | "replace"): void {
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, text, { mode: 0o600 });
-  renameSync(draft, file);
+  writeFileSync(draft, JSON.stringify(keys, null, 2), { mode: 0o600 });
+  if (how === "replace" || !linkTo(draft, file)) renameSync(draft, file);
+  else rmSync(draft);
+}
+
+/** A rename would put keys over those that another process already reads and uses. */
+function linkTo(draft: string, file: string): boolean {
+  try {
+    linkSync(draft, file);
+    return true;
+  } catch {
+    // What is there stays, whoever made it; and a file system without links has nothing there.
+    return existsSync(file);
+  }
 }

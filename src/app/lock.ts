@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { TideoverError } from "../lib/errors.ts";
 import { type DataDir, makeWritable } from "./data-dir.ts";
 
@@ -18,17 +18,28 @@ export function lockEstate(data: DataDir): () => void {
   throw alreadyUp(data, readHolder(data.lock)?.pid ?? 0);
 }
 
+/** Throws ESTATE_ALREADY_UP, before anything of a running estate is touched. */
+export function refuseWhenUp(data: DataDir): void {
+  const holder = readHolder(data.lock);
+  if (holder && isAlive(holder)) throw alreadyUp(data, holder.pid);
+}
+
+/** Whether a living supervisor holds the folder; what a killed one left there says nothing. */
+export function isUp(data: DataDir): boolean {
+  const holder = readHolder(data.lock);
+  return holder !== null && isAlive(holder);
+}
+
 interface Holder {
   readonly pid: number;
   readonly startedAt: string | null;
 }
 
 function writeLock(file: string): boolean {
+  // Known before the file is there: while it is empty it looks torn, and another would take it.
+  const holder: Holder = { pid: process.pid, startedAt: processOf(process.pid).startedAt };
   try {
-    const descriptor = openSync(file, "wx", 0o600);
-    const holder: Holder = { pid: process.pid, startedAt: startOf(process.pid) };
-    writeSync(descriptor, JSON.stringify(holder));
-    closeSync(descriptor);
+    writeFileSync(file, JSON.stringify(holder), { flag: "wx", mode: 0o600 });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
@@ -52,18 +63,24 @@ function isAlive({ pid, startedAt }: Holder): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
-  const start = startOf(pid);
-  return start === null || startedAt === null || start === startedAt;
+  const present = processOf(pid);
+  // Dead, and not yet fetched by its parent: in a container without an init that is for ever.
+  if (present.state === "Z") return false;
+  return present.startedAt === null || startedAt === null || present.startedAt === startedAt;
 }
 
-/** Field 22 of /proc/PID/stat: start time in ticks since boot; null where there is no /proc. */
-function startOf(pid: number): string | null {
+/**
+ * Fields 3 and 22 of /proc/PID/stat: the state, and the start in ticks since boot; both null where
+ * there is no /proc.
+ */
+function processOf(pid: number): { state: string | null; startedAt: string | null } {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field is the command in brackets, and may itself hold spaces and brackets.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[0] ?? null, startedAt: fields[19] ?? null };
   } catch {
-    return null;
+    return { state: null, startedAt: null };
   }
 }
 

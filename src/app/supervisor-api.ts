@@ -7,6 +7,7 @@ import { messageOf, TideoverError } from "../lib/errors.ts";
 import type { DataDir } from "./data-dir.ts";
 import type { Estate } from "./estate.ts";
 import type { Faults } from "./faults.ts";
+import { isUp } from "./lock.ts";
 import type { ProcessView, Supervisor } from "./supervisor.ts";
 
 const addressSchema = z.strictObject({
@@ -60,6 +61,7 @@ export async function serveSupervisor(
 
 /** The spec of the estate that is up in a data folder; undefined when none is. */
 export function runningSpec(data: DataDir): string | undefined {
+  if (!isUp(data)) return undefined;
   try {
     return addressSchema.parse(JSON.parse(readFileSync(data.supervisor, "utf8"))).spec;
   } catch {

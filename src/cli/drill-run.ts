@@ -1,5 +1,6 @@
 import { createSystemClock } from "../adapters/clock-system/clock.ts";
 import { createHttpProbe } from "../adapters/probe-http/probe.ts";
+import { makeWritable } from "../app/data-dir.ts";
 import { type Estate, keysOf } from "../app/estate.ts";
 import { SupervisorClient } from "../app/supervisor-api.ts";
 import type { ReportContent } from "../core/evidence/report.ts";
@@ -9,7 +10,7 @@ import type { Control, RegionFaults } from "../drills/world.ts";
 import { connect } from "./connect.ts";
 import { EXIT } from "./exit-codes.ts";
 import { type EstateFlags, runningEstate } from "./options.ts";
-import { progress } from "./output.ts";
+import { timedProgress } from "./output.ts";
 import { showReport } from "./report.ts";
 
 export interface DrillFlags extends EstateFlags {
@@ -22,14 +23,18 @@ export async function drill(flags: DrillFlags, signal: AbortSignal): Promise<voi
   const estate = runningEstate(flags);
   const faults = SupervisorClient.at(estate.data);
   const region = flags.region ?? null;
+  const folder = flags.report ?? estate.data.report;
+  // Now, and not after a minute of drill whose report would be lost.
+  makeWritable(folder);
   const content = await drillRegionOutage({
     estate,
     control: connect(estate),
     faults,
     signal,
     region,
+    tell: timedProgress(),
   });
-  showReport(content, { folder: flags.report ?? estate.data.report, json: flags.json });
+  showReport(content, { folder, json: flags.json });
   if (content.verdict !== "pass") process.exitCode = EXIT.failed;
 }
 
@@ -40,8 +45,9 @@ export async function drillRegionOutage(options: {
   readonly faults: RegionFaults;
   readonly signal: AbortSignal;
   readonly region: string | null;
+  readonly tell: (line: string) => void;
 }): Promise<ReportContent> {
-  const { estate, control, faults, signal, region } = options;
+  const { estate, control, faults, signal, region, tell } = options;
   const keys = keysOf(estate);
   const probe = createHttpProbe();
   try {
@@ -55,7 +61,7 @@ export async function drillRegionOutage(options: {
         token: keys.token,
         keys: new Map(Object.entries(keys.canaryKeys)),
         questions: questionsOf(estate.spec, estate.golden),
-        tell: progress,
+        tell,
         signal,
       },
       { region },

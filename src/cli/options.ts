@@ -38,6 +38,11 @@ export function withEstateOptions(command: Command): Command {
     );
 }
 
+/** `TIDEOVER_DATA= tideover up` means "not set", as in a shell, and not the present folder. */
+function given(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
+}
+
 export function jsonOption(): Option {
   return new Option("--json", "print one JSON document on standard output, for machines").default(
     false,
@@ -49,7 +54,7 @@ export function specifiedEstate(
   flags: EstateFlags,
   read: EstateOptions["read"] = "everything",
 ): Estate {
-  return openEstate({ spec: flags.spec ?? DEFAULT_SPEC, data: flags.data, read });
+  return openEstate({ spec: given(flags.spec) ?? DEFAULT_SPEC, data: given(flags.data), read });
 }
 
 /**
@@ -58,11 +63,13 @@ export function specifiedEstate(
  * estate.
  */
 export function runningEstate(flags: EstateFlags): Estate {
-  if (flags.spec === undefined && flags.data === undefined && !existsSync(DEFAULT_SPEC)) {
+  const spec = given(flags.spec);
+  const data = given(flags.data);
+  if (spec === undefined && data === undefined && !existsSync(DEFAULT_SPEC)) {
     return onlyEstateHere();
   }
-  const spec = flags.data ? runningSpec(dataDirAt(flags.data)) : undefined;
-  const named = openEstate({ spec: flags.spec ?? spec ?? DEFAULT_SPEC, data: flags.data });
+  const up = data ? runningSpec(dataDirAt(data)) : undefined;
+  const named = openEstate({ spec: spec ?? up ?? DEFAULT_SPEC, data });
   const running = runningSpec(named.data);
   return running ? openEstate({ spec: running, data: named.data.root }) : named;
 }

@@ -23,6 +23,15 @@ export function progress(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+/** `progress` with the seconds since this was made before each line, for what takes a while. */
+export function timedProgress(): (line: string) => void {
+  const start = performance.now();
+  return (line) => {
+    const seconds = ((performance.now() - start) / 1_000).toFixed(1);
+    progress(`${seconds.padStart(6)} s  ${line}`);
+  };
+}
+
 /** One JSON document, as the only thing on standard output. */
 export function printJson(value: unknown, indent = 2): void {
   process.stdout.write(`${JSON.stringify(value, null, indent)}\n`);

@@ -33,7 +33,10 @@ export function buildProgram(): Command {
     demoCommand(),
     ...roleCommands(),
   ];
-  for (const command of commands) program.addCommand(command);
+  for (const command of commands) {
+    program.addCommand(command);
+    for (const one of [command, ...command.commands]) one.copyInheritedSettings(program);
+  }
   useExitCodes(program);
   return program;
 }

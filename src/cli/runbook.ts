@@ -1,4 +1,7 @@
+import { existsSync } from "node:fs";
 import { Command } from "commander";
+import { createSystemClock } from "../adapters/clock-system/clock.ts";
+import { openSqliteStore } from "../adapters/store-sqlite/store.ts";
 import { type Runbook, runbookOf } from "../api/runbook.ts";
 import type { Estate } from "../app/estate.ts";
 import { TideoverError } from "../lib/errors.ts";
@@ -24,10 +27,22 @@ async function presentRunbook(estate: Estate, workflow: string): Promise<Runbook
     return await connect(estate).runbook(workflow);
   } catch (error) {
     if (!(error instanceof TideoverError) || error.code !== "ESTATE_NOT_UP") throw error;
+    if (existsSync(estate.data.store)) return runbookOfStore(estate, workflow, error.message);
     progress(
       "tideover: the estate is not up; this is the runbook of its first state, from the spec",
     );
     return runbookOf(null, estate, workflow, Date.now());
+  }
+}
+
+/** With every controller dead, the plan must still start from where the traffic is by now. */
+async function runbookOfStore(estate: Estate, workflow: string, why: string): Promise<Runbook> {
+  progress(`tideover: ${why}; this is the runbook of what the store held last`);
+  const store = openSqliteStore({ path: estate.data.store, clock: createSystemClock() });
+  try {
+    return await runbookOf(store, estate, workflow, Date.now());
+  } finally {
+    await store.close();
   }
 }
 

@@ -121,6 +121,7 @@ describe("what a caller got", () => {
       false,
     ],
     ["a refused stream", true, refusal(400), "failed", false],
+    ["a stream that is an error from its first event on", true, streamed([ERROR]), "failed", false],
     ["a stream cut with an error event", true, streamed([delta("42 days"), ERROR]), "cut", false],
     // As vLLM does: whoever looks for [DONE] alone takes it for a success.
     [

@@ -166,7 +166,7 @@ function body(question: Question): {
 async function askWhole(client: OpenAI, question: Question): Promise<Answer> {
   const { data, response } = await client.chat.completions.create(body(question)).withResponse();
   const [choice] = data.choices;
-  const finished = choice?.finish_reason === "stop" || choice?.finish_reason === "length";
+  const finished = isFinished(choice?.finish_reason);
   return {
     result: finished ? "succeeded" : "silently-cut",
     detail: `finish_reason ${choice?.finish_reason}`,
@@ -182,21 +182,28 @@ async function askStreamed(client: OpenAI, question: Question): Promise<Answer> 
   const { headers } = response;
   let text = "";
   let finish: string | null = null;
+  let began = false;
   try {
     for await (const chunk of data) {
+      began = true;
       const [choice] = chunk.choices;
       text += choice?.delta.content ?? "";
       finish = choice?.finish_reason ?? finish;
     }
   } catch (error) {
-    return { result: "cut", detail: describe(error), text, headers };
+    return { result: began ? "cut" : "failed", detail: describe(error), text, headers };
   }
   return {
-    result: finish ? "succeeded" : "silently-cut",
+    result: isFinished(finish) ? "succeeded" : "silently-cut",
     detail: `finish_reason ${finish}`,
     text,
     headers,
   };
+}
+
+/** As a model ends an answer by itself, or by the limit that the caller set. */
+function isFinished(reason: string | null | undefined): boolean {
+  return reason === "stop" || reason === "length";
 }
 
 function describe(error: unknown): string {

@@ -134,8 +134,8 @@ export function loadChecks(found: LoadFindings): ReportCheck[] {
   return [
     {
       name: "no request failed",
-      pass: outcomes.length > 0 && failed.length === 0,
-      evidence: `${failed.length} of ${outcomes.filter(({ streamed }) => !streamed).length} unstreamed requests failed, ${failedStreams.length} streamed ones before their first byte${first(failed)}`,
+      pass: outcomes.length > 0 && failed.length + failedStreams.length === 0,
+      evidence: `${failed.length} of ${outcomes.filter(({ streamed }) => !streamed).length} unstreamed requests failed, and ${failedStreams.length} streamed ones before their first event${first([...failed, ...failedStreams])}`,
     },
     {
       name: "no cut answer looked finished",
