@@ -72,9 +72,19 @@ export function startProgram(
   };
 }
 
+/** Longer than any command here takes on a busy machine: one that hangs must fail, not hang us. */
+const RUN_MS = 90_000;
+
 /** Runs a command to its end. */
-export function run(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  return start(args, options).result;
+export async function run(
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const command = start(args, options);
+  const overdue = setTimeout(() => command.signalGroup("SIGKILL"), RUN_MS);
+  const result = await command.result;
+  clearTimeout(overdue);
+  return result;
 }
 
 /** `tideover` in front of a parent that never asks how its child ended: the child stays a zombie. */
