@@ -13,7 +13,7 @@ import {
   type LostPoint,
   loadChecks,
 } from "./region-outage-checks.ts";
-import { examineReturned, indexState } from "./returned-region.ts";
+import { awaitReady, examineReturned, indexState } from "./returned-region.ts";
 import { chooseScope, MOVE_TIMEOUT_MS, type Scope } from "./scope.ts";
 import { interrupted, until } from "./wait.ts";
 import type { DrillWorld } from "./world.ts";
@@ -227,6 +227,7 @@ function tellSteps(world: DrillWorld, { plan, state }: PlanRun, told: Set<string
 async function failBack(world: DrillWorld, scope: Scope, after: number): Promise<PlanRun[]> {
   const runs: PlanRun[] = [];
   for (const workflow of scope.workflows) {
+    await awaitReady(world, { victim: scope.victim, workflows: [workflow] }, 0);
     world.tell(`asking for failback of ${workflow} to ${scope.victim}`);
     const wanted = { to: scope.victim, by: "drill region-outage" };
     const { id } = await world.control.move("failback", workflow, wanted);

@@ -102,10 +102,13 @@ async function awaitLevel(world: DrillWorld, scope: Scope): Promise<IndexCompari
   );
 }
 
-/** The agent proves its region again, through the data path, before anyone may move back. */
-async function awaitReady(
+/**
+ * The agent proves its region again, through the data path, before anyone may move back. Only proof
+ * that is newer than `since` (wall clock) counts.
+ */
+export async function awaitReady(
   world: DrillWorld,
-  scope: Scope,
+  scope: Pick<Scope, "victim" | "workflows">,
   since: number,
 ): Promise<FencingFindings["readiness"]> {
   return until(

@@ -2,7 +2,12 @@ import { messageOf } from "../../lib/errors.ts";
 import { HEADERS } from "../../wire/headers.ts";
 import { askGatewayStatus } from "../feed-gateway.ts";
 import { followStore } from "../follow-store.ts";
+import type { World } from "../world.ts";
 import { type Judgement, NO_KEY, type ReadinessCheck } from "./check.ts";
+
+/** What a published snapshot may take to reach a gateway, and how often it is looked for. */
+const PUBLISHING_MS = 1_000;
+const AGAIN_MS = 50;
 
 /** The gateway answers by itself, with the intended release, from the newest snapshot. */
 export const releaseCheck: ReadinessCheck = {
@@ -18,7 +23,7 @@ export const releaseCheck: ReadinessCheck = {
       () => false,
     );
     const newest = reachable ? (world.snapshot?.number ?? null) : null;
-    const status = await askGatewayStatus(world, askMs).catch(messageOf);
+    const status = await statusOnceLevel(world, newest, askMs).catch(messageOf);
     const asked = await canary();
     if (asked === null) return NO_KEY;
     const { headers, failure } = asked.answer;
@@ -34,6 +39,25 @@ export const releaseCheck: ReadinessCheck = {
     );
   },
 };
+
+/**
+ * The gateway's status, once it serves the newest snapshot or has had its time to take it. The store
+ * holds a snapshot some milliseconds before any gateway: a check that fell in between would call a
+ * sound region unready, and a failback asked for just then would be refused.
+ */
+async function statusOnceLevel(
+  world: World,
+  newest: number | null,
+  askMs: number,
+): Promise<{ readonly number: number }> {
+  const { clock } = world.options;
+  const end = clock.monotonic() + PUBLISHING_MS;
+  for (;;) {
+    const status = await askGatewayStatus(world, askMs);
+    if (newest === null || status.number >= newest || clock.monotonic() >= end) return status;
+    await clock.sleep(AGAIN_MS, world.stop.signal);
+  }
+}
 
 export interface ExpectedRelease {
   readonly region: string;
