@@ -4,6 +4,7 @@ import * as beside from "./rules/beside.ts";
 import * as components from "./rules/components.ts";
 import * as places from "./rules/places.ts";
 import * as promises from "./rules/promises.ts";
+import * as reflex from "./rules/reflex.ts";
 import type { Beside, FileRule, Finding, Rule } from "./rules/rule.ts";
 
 /**
@@ -43,6 +44,8 @@ const SPEC_RULES: readonly Rule[] = [
   addresses.portsAreInRange,
   addresses.addressesDiffer,
   addresses.keysDiffer,
+  reflex.spansAreOrdered,
+  reflex.longContextExists,
 ];
 
 const FILE_RULES: readonly FileRule[] = [

@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { degradedModeSchema } from "./domain.ts";
+import { reflexSchema } from "./reflex.ts";
 import { releaseSchema } from "./release.ts";
 
 /** One upstream that can run the model. `keyEnv` names the variable with its API key. */
@@ -8,6 +10,8 @@ export const targetSchema = z.strictObject({
   url: z.string(),
   model: z.string(),
   keyEnv: z.string().nullable(),
+  /** How it goes on with a half-given answer; absent means `none`. */
+  continuation: continuationSchema.optional(),
 });
 
 export const workflowRouteSchema = z.strictObject({
@@ -20,6 +24,12 @@ export const workflowRouteSchema = z.strictObject({
   prompt: z.string().nullable(),
   retrieval: z.strictObject({ index: z.string(), topK: z.int(), required: z.boolean() }).nullable(),
   deadlineMs: z.number(),
+  /** Ask a second target when the first is slow. */
+  hedge: z.boolean().default(false),
+  /** The one target for contexts too long for the others. */
+  longContext: z.string().nullable().default(null),
+  /** `complete`: nothing of a streamed answer is told before it is whole. Absent means `stream`. */
+  delivery: deliverySchema.optional(),
 });
 
 /**
@@ -35,6 +45,7 @@ export const snapshotSchema = z.strictObject({
   releaseDigest: z.string(),
   release: releaseSchema.nullable(),
   maxBodyBytes: z.number(),
+  reflex: reflexSchema,
   regions: z.record(
     z.string(),
     z.strictObject({

@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
+import { reflexSpecSchema } from "./reflex.ts";
 import { durationSchema, sizeSchema } from "./units.ts";
 
 /**
@@ -49,6 +51,11 @@ const runtimeTargetSchema = z.strictObject({
     .optional()
     .describe(
       "Environment variable that holds the target's API key. The key itself is never in the spec.",
+    ),
+  continuation: continuationSchema
+    .optional()
+    .describe(
+      "How it goes on with a half-given answer: continue-final-message (vLLM), prefill (last message the assistant's) or none. Default: continue-final-message with `reference`, else none.",
     ),
   reference: z
     .strictObject({
@@ -254,6 +261,18 @@ const workflowSchema = z.strictObject({
     .optional()
     .describe("Questions with known answers, asked before traffic opens."),
   deadline: durationSchema.prefault("60s").describe("Longest time that one request may take."),
+  delivery: deliverySchema
+    .default("stream")
+    .describe(
+      "stream: a streamed answer is passed on as it comes. complete: not before it is whole.",
+    ),
+  hedge: z
+    .boolean()
+    .default(false)
+    .describe("true: a second target is asked when the first is slower than it mostly is."),
+  longContext: nameSchema
+    .optional()
+    .describe("Target for requests whose context is too long for the others, and for no other."),
 });
 
 const detectionSchema = z.strictObject({
@@ -290,6 +309,9 @@ export const specSchema = z.strictObject({
   detection: detectionSchema
     .prefault({})
     .describe("How soon, and by how many, a region is held to be out."),
+  reflex: reflexSpecSchema
+    .prefault({})
+    .describe("How patient and how insistent the gateways are with each target."),
   regions: z
     .record(nameSchema, regionSchema)
     .describe("Failure-isolated places that can run a full copy, by name."),

@@ -49,8 +49,15 @@ describe("a snapshot of an estate", () => {
       gateway: "http://10.0.0.1:80",
       jurisdiction: "EU",
       targets: [
-        { name: "gpu", url: "http://10.0.0.1:8000", model: "m", keyEnv: null },
-        { name: "spare", url: "http://10.0.0.1:8001", model: "m", keyEnv: "LLM_KEY" },
+        {
+          ...{ name: "gpu", url: "http://10.0.0.1:8000", model: "m", keyEnv: null },
+          // The reference runtime can; of any other server the spec must say so.
+          continuation: "continue-final-message",
+        },
+        {
+          ...{ name: "spare", url: "http://10.0.0.1:8001", model: "m", keyEnv: "LLM_KEY" },
+          continuation: "none",
+        },
       ],
     });
   });

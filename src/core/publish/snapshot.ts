@@ -30,6 +30,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     releaseDigest: release?.digest ?? NO_RELEASE,
     release: release?.body ?? null,
     maxBodyBytes: spec.maxBody,
+    reflex: spec.reflex,
     regions: mapValues(spec.regions, regionEntry),
     workflows: mapValues(spec.workflows, (workflow, name) =>
       routeOf(workflow, byWorkflow.get(name) ?? initialIntent(name, workflow, input.now)),
@@ -73,12 +74,16 @@ function regionEntry(region: RegionSpec): Snapshot["regions"][string] {
   return {
     gateway: `http://${region.gateway}`,
     jurisdiction: region.jurisdiction,
-    targets: region.components.runtime.targets.map(({ name, url, model, keyEnv }) => ({
-      name,
-      url,
-      model,
-      keyEnv: keyEnv ?? null,
-    })),
+    targets: region.components.runtime.targets.map(
+      ({ name, url, model, keyEnv, continuation, reference }) => ({
+        name,
+        url,
+        model,
+        keyEnv: keyEnv ?? null,
+        // Our own runtime can; of anybody else's server nothing is supposed.
+        continuation: continuation ?? (reference ? "continue-final-message" : "none"),
+      }),
+    ),
   };
 }
 
@@ -94,6 +99,9 @@ function routeOf(spec: WorkflowSpec, intent: Intent): WorkflowRoute {
       ? { index: retrieval.index, topK: retrieval.topK, required: retrieval.required }
       : null,
     deadlineMs: spec.deadline,
+    delivery: spec.delivery,
+    hedge: spec.hedge,
+    longContext: spec.longContext ?? null,
   };
 }
 
