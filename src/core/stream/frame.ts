@@ -11,14 +11,35 @@ export type Frame =
   | { readonly kind: "fault"; readonly because: string };
 
 export interface Chunk {
+  readonly id: string | null;
+  /** Unix seconds. */
+  readonly created: number | null;
   readonly choices: readonly ChoiceDelta[];
   readonly usage: TokenCount | null;
 }
 
+/**
+ * The members of a delta (for `text`: of a choice of `/v1/completions`) whose pieces add up to one
+ * text. Everything else in a delta is passed on, but is no part of what an answer says.
+ */
+export const TEXT_FIELDS = [
+  "content",
+  "reasoning_content",
+  "reasoning",
+  "refusal",
+  "text",
+] as const;
+export type TextField = (typeof TEXT_FIELDS)[number];
+/** Only fields with a text that is not empty. */
+export type Texts = Readonly<Partial<Record<TextField, string>>>;
+
 export interface ChoiceDelta {
   readonly index: number;
-  readonly text: string;
+  readonly texts: Texts;
+  /** Of both spellings: `tool_calls`, and the older `function_call`. */
   readonly toolCalls: readonly ToolDelta[];
+  /** It says something (sound) that can neither be continued nor compared. */
+  readonly opaque: boolean;
   readonly finish: string | null;
 }
 
@@ -34,7 +55,7 @@ export interface TokenCount {
   readonly completionTokens: number;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** Total: whatever an upstream sends becomes a frame. */
 export function readFrame(item: SseItem): Frame {
@@ -47,10 +68,20 @@ export function readFrame(item: SseItem): Frame {
   if (item.event === "error" || (body.error ?? null) !== null) {
     return { kind: "fault", because: `the model's server reported: ${errorText(body)}` };
   }
+  const chunk = chunkOf(body);
+  // Some servers put a failure where the reason to stop belongs, and `[DONE]` behind it.
+  if (chunk.choices.some(({ finish }) => finish === "error")) {
+    return { kind: "fault", because: 'the model\'s server ended it with finish_reason "error"' };
+  }
+  return { kind: "chunk", data: item.data, chunk };
+}
+
+function chunkOf(body: Fields): Chunk {
   return {
-    kind: "chunk",
-    data: item.data,
-    chunk: { choices: list(body.choices).map(choiceDelta), usage: tokenCount(body.usage) },
+    id: typeof body.id === "string" ? body.id : null,
+    created: typeof body.created === "number" ? body.created : null,
+    choices: list(body.choices).map(choiceDelta),
+    usage: tokenCount(body.usage),
   };
 }
 
@@ -68,10 +99,27 @@ function choiceDelta(choice: Fields, position: number): ChoiceDelta {
   const finish = choice.finish_reason;
   return {
     index: numberOr(choice.index, position),
-    text: textOr(delta.content),
-    toolCalls: list(delta.tool_calls).map(toolDelta),
+    texts: textsOf(choice, delta),
+    toolCalls: toolDeltas(delta),
+    opaque: isFields(delta.audio),
     finish: typeof finish === "string" && finish !== "" ? finish : null,
   };
+}
+
+function textsOf(choice: Fields, delta: Fields): Texts {
+  const texts: Partial<Record<TextField, string>> = {};
+  for (const field of TEXT_FIELDS) {
+    const text = textOr((field === "text" ? choice : delta)[field]);
+    if (text !== "") texts[field] = text;
+  }
+  return texts;
+}
+
+function toolDeltas(delta: Fields): ToolDelta[] {
+  const calls = list(delta.tool_calls).map(toolDelta);
+  return isFields(delta.function_call)
+    ? [...calls, toolDelta({ function: delta.function_call }, calls.length)]
+    : calls;
 }
 
 function toolDelta(call: Fields, position: number): ToolDelta {
@@ -91,7 +139,7 @@ function errorText(body: Fields): string {
   return typeof message === "string" ? message : "an error without a message";
 }
 
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -99,7 +147,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-function isFields(value: unknown): value is Fields {
+export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

@@ -1,4 +1,12 @@
-import type { ChoiceDelta, Chunk, Frame, TokenCount, ToolDelta } from "./frame.ts";
+import {
+  type ChoiceDelta,
+  type Chunk,
+  type Frame,
+  TEXT_FIELDS,
+  type Texts,
+  type TokenCount,
+  type ToolDelta,
+} from "./frame.ts";
 
 /**
  * What a half-delivered answer is. Neither the status, nor the end of the connection, nor `[DONE]`
@@ -6,6 +14,9 @@ import type { ChoiceDelta, Chunk, Frame, TokenCount, ToolDelta } from "./frame.t
  * server's last bytes look like any others. So the events themselves are followed.
  */
 export interface StreamState {
+  /** Of the first chunk that has one. */
+  readonly id: string | null;
+  readonly created: number | null;
   /** By choice index. */
   readonly choices: ReadonlyMap<number, ChoiceState>;
   readonly usage: TokenCount | null;
@@ -16,8 +27,12 @@ export interface StreamState {
   readonly events: number;
 }
 
-interface ChoiceState {
-  readonly text: string;
+export interface ChoiceState {
+  readonly texts: Texts;
+  /** Deltas that said some of the texts. Servers send one token in each, or several: never less. */
+  readonly pieces: number;
+  readonly deltas: number;
+  readonly opaque: boolean;
   /** By tool call index; `argumentText` as far as it came. */
   readonly toolCalls: ReadonlyMap<number, ToolDelta>;
   readonly finish: string | null;
@@ -28,6 +43,8 @@ export type Wholeness =
   | { readonly whole: false; readonly because: string };
 
 export const EMPTY_STREAM: StreamState = {
+  id: null,
+  created: null,
   choices: new Map(),
   usage: null,
   done: false,
@@ -35,7 +52,14 @@ export const EMPTY_STREAM: StreamState = {
   events: 0,
 };
 
-const EMPTY_CHOICE: ChoiceState = { text: "", toolCalls: new Map(), finish: null };
+const EMPTY_CHOICE: ChoiceState = {
+  texts: {},
+  pieces: 0,
+  deltas: 0,
+  opaque: false,
+  toolCalls: new Map(),
+  finish: null,
+};
 
 /** The state after one more frame. The one before is left as it was. */
 export function follow(state: StreamState, frame: Frame): StreamState {
@@ -63,7 +87,10 @@ export function judge(state: StreamState): Wholeness {
 
 /** How far an answer got, in the words of a message to its caller. */
 export function howFar(state: StreamState): string {
-  const characters = [...state.choices.values()].reduce((sum, { text }) => sum + text.length, 0);
+  const characters = [...state.choices.values()].reduce(
+    (sum, { texts }) => sum + lengthOf(texts),
+    0,
+  );
   const calls = [...state.choices.values()].reduce((sum, { toolCalls }) => sum + toolCalls.size, 0);
   const tools = calls === 0 ? "" : ` and ${calls} unfinished tool call${calls === 1 ? "" : "s"}`;
   return `${state.events} event${state.events === 1 ? "" : "s"} with ${characters} characters${tools}`;
@@ -74,15 +101,42 @@ function afterChunk(state: StreamState, chunk: Chunk): StreamState {
   for (const delta of chunk.choices) {
     choices.set(delta.index, afterDelta(choices.get(delta.index) ?? EMPTY_CHOICE, delta));
   }
-  return { ...state, choices, usage: chunk.usage ?? state.usage, events: state.events + 1 };
+  return {
+    ...state,
+    id: state.id ?? chunk.id,
+    created: state.created ?? chunk.created,
+    choices,
+    usage: chunk.usage ?? state.usage,
+    events: state.events + 1,
+  };
 }
 
 function afterDelta(choice: ChoiceState, delta: ChoiceDelta): ChoiceState {
   return {
-    text: choice.text + delta.text,
+    texts: addTexts(choice.texts, delta.texts),
+    pieces: choice.pieces + (saysText(delta) ? 1 : 0),
+    deltas: choice.deltas + 1,
+    opaque: choice.opaque || delta.opaque,
     toolCalls: delta.toolCalls.length === 0 ? choice.toolCalls : afterToolDeltas(choice, delta),
     finish: delta.finish ?? choice.finish,
   };
+}
+
+export function addTexts(before: Texts, more: Texts): Texts {
+  const texts = { ...before };
+  for (const field of TEXT_FIELDS) {
+    const text = more[field];
+    if (text !== undefined) texts[field] = (texts[field] ?? "") + text;
+  }
+  return texts;
+}
+
+export function saysText({ texts }: ChoiceDelta): boolean {
+  return lengthOf(texts) > 0;
+}
+
+export function lengthOf(texts: Texts): number {
+  return TEXT_FIELDS.reduce((sum, field) => sum + (texts[field]?.length ?? 0), 0);
 }
 
 function afterToolDeltas(choice: ChoiceState, delta: ChoiceDelta): ReadonlyMap<number, ToolDelta> {

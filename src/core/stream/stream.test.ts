@@ -137,7 +137,7 @@ describe("what was said so far", () => {
       { choices: [], usage: { prompt_tokens: 5, completion_tokens: 7 } },
     );
     const choice = now.state.choices.get(0);
-    assert.equal(choice?.text, "Let me look.");
+    assert.equal(choice?.texts.content, "Let me look.");
     assert.equal(choice?.finish, "tool_calls");
     assert.deepEqual(choice?.toolCalls.get(0), {
       index: 0,
