@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GATEWAY_PATHS, HEADERS } from "../wire/headers.ts";
+import { completions } from "./api/completions.ts";
+import { responses } from "./api/responses.ts";
 import { readBody } from "./body.ts";
 import { authenticate } from "./chain/authenticate.ts";
 import {
@@ -10,7 +12,7 @@ import {
   type WholeAnswer,
   withHeaders,
 } from "./chain/call.ts";
-import { chatChain } from "./chain/chain.ts";
+import { requestChain } from "./chain/chain.ts";
 import { nobodyAnswered } from "./chain/nobody.ts";
 import { refuse, retryAfter } from "./chain/refuse.ts";
 import * as endpoints from "./endpoints.ts";
@@ -46,11 +48,18 @@ export function createApp(tools: Tools, requestId: () => string): RequestListene
 }
 
 function pathsOf(tools: Tools): readonly Path[] {
-  const chat = chatChain(tools);
+  // Once: a chain of its own would give every API its own rate limit.
+  const chain = requestChain(tools);
   const guarded = authenticate();
   const withSnapshot = (handler: Handler) => (exchange: Exchange) => run(tools, handler, exchange);
   return [
-    { path: "/v1/chat/completions", methods: { POST: withSnapshot(chat) } },
+    { path: "/v1/chat/completions", methods: { POST: withSnapshot(chain) } },
+    { path: "/v1/completions", methods: { POST: withSnapshot(completions(chain)) } },
+    { path: "/v1/responses", methods: { POST: withSnapshot(responses(chain)) } },
+    {
+      path: "/v1/embeddings",
+      methods: { POST: withSnapshot((call) => chain({ ...call, api: "embeddings" })) },
+    },
     { path: "/v1/models", methods: { GET: withSnapshot(guarded(endpoints.models())) } },
     {
       path: /^\/v1\/models\/(?<rest>.+)$/,
@@ -106,14 +115,20 @@ const FAILED = {
   message: "The gateway failed on this request; its log has the cause under the request's id.",
 } as const;
 
-/** The id that another gateway gave, so that both audit logs tell of one request; else a new one. */
+/**
+ * The id that another gateway or the client gave, so that the logs of all the gateways which had a
+ * part in a request tell of one request; else a new one. A caller's own must be a uuid: any shorter
+ * word would sooner or later be somebody else's, too.
+ */
 function idOf(request: IncomingMessage, requestId: () => string): string {
   const given = request.headers[HEADERS.requestId];
   const forwarded = request.headers[HEADERS.forwardedBy] !== undefined;
-  return forwarded && typeof given === "string" && /^[\w.:-]{1,128}$/.test(given)
-    ? given
-    : requestId();
+  const form = forwarded ? GATEWAYS_ID : UUID;
+  return typeof given === "string" && form.test(given) ? given : requestId();
 }
+
+const GATEWAYS_ID = /^[\w.:-]{1,128}$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function dispatch(paths: readonly Path[], exchange: Exchange): Promise<Answer> | Answer {
   const { method = "GET", url = "/" } = exchange.request;
@@ -128,7 +143,7 @@ function dispatch(paths: readonly Path[], exchange: Exchange): Promise<Answer> |
   return refuse({
     status: 404,
     code: "unknown_url",
-    message: `Unknown request URL: ${method} ${pathname.slice(0, 200)}. Chat completions are at POST /v1/chat/completions, the workflows at GET /v1/models.`,
+    message: `Unknown request URL: ${method} ${pathname.slice(0, 200)}. There are POST /v1/chat/completions, /v1/responses, /v1/completions and /v1/embeddings, and the workflows at GET /v1/models.`,
   });
 }
 
@@ -170,6 +185,8 @@ async function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<
   const forwardedBy = request.headers[HEADERS.forwardedBy];
   const call: Call = {
     id,
+    api: "chat",
+    toChat: null,
     headers: request.headers,
     readBody: (limitBytes) => readBody(request, limitBytes),
     arrivedAt: tools.clock.monotonic(),
@@ -180,7 +197,9 @@ async function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<
     ticket: { admitted: false },
     tenant: null,
     body: Buffer.alloc(0),
+    workflow: null,
     request: null,
+    embeddings: null,
     route: null,
     mode: null,
     documents: [],

@@ -2,8 +2,8 @@ import type { IncomingMessage } from "node:http";
 import { signedSnapshotSchema } from "../model/snapshot.ts";
 import { readBody } from "./body.ts";
 import type { Call, Handler, WholeAnswer } from "./chain/call.ts";
+import { retrieving } from "./chain/embedding.ts";
 import { unknownWorkflow } from "./chain/locate.ts";
-import { own } from "./chain/own.ts";
 import { json, refuse } from "./chain/refuse.ts";
 import type { Tools } from "./options.ts";
 
@@ -38,6 +38,7 @@ export function status(tools: Tools): WholeAnswer {
     sinceMs: Math.round(snapshots.sinceMs),
     lastError: snapshots.lastError,
     targets: tools.targets.outcomes(),
+    retries: tools.retries.traffic(),
     indexes: tools.retrieval.outcomes(),
     auditFailures: metrics.auditFailures.total,
   });
@@ -72,19 +73,28 @@ export async function offerSnapshot(tools: Tools, request: IncomingMessage): Pro
   return json(offer.adopted ? 200 : 409, offer);
 }
 
-/** `/v1/models`: workflows are the models. Behind `authenticate`. */
+/** `/v1/models`: whatever may be asked for as `model`. Behind `authenticate`. */
 export function models(): Handler {
   return async ({ snapshot }) => {
-    const data = Object.keys(snapshot.workflows).map((name) => modelEntry(snapshot, name));
+    const data = modelNames(snapshot).map((name) => modelEntry(snapshot, name));
     return json(200, { object: "list", data });
   };
 }
 
 export function model(name: string): Handler {
   return async ({ snapshot }) =>
-    own(snapshot.workflows, name) === undefined
-      ? refuse(unknownWorkflow(name, snapshot.workflows))
-      : json(200, modelEntry(snapshot, name));
+    modelNames(snapshot).includes(name)
+      ? json(200, modelEntry(snapshot, name))
+      : refuse(unknownWorkflow(name, snapshot.workflows));
+}
+
+/** The workflows, and the embedding that those which retrieve do it with. */
+function modelNames(snapshot: Call["snapshot"]): string[] {
+  const workflows = Object.keys(snapshot.workflows);
+  const embedding = retrieving(snapshot).length === 0 ? undefined : snapshot.release?.embedding?.id;
+  return embedding === undefined || workflows.includes(embedding)
+    ? workflows
+    : [...workflows, embedding];
 }
 
 function modelEntry(snapshot: Call["snapshot"], id: string) {

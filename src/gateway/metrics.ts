@@ -1,5 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { Memory } from "./targets/memory.ts";
+import type { Traffic } from "./targets/budget.ts";
+import type { TargetOutcomes } from "./targets/health.ts";
+import type { Outcomes } from "./targets/memory.ts";
 
 /** What `/metrics` shows. A registry of its own: two gateways in one process do not mix. */
 export interface Metrics {
@@ -10,6 +12,7 @@ export interface Metrics {
   readonly held: Counter<"workflow" | "result">;
   readonly degraded: Counter<"workflow" | "mode">;
   readonly cut: Counter<"workflow">;
+  readonly resumed: Counter<"workflow" | "result">;
   readonly auditFailures: AuditFailures;
 }
 
@@ -23,7 +26,8 @@ interface AuditFailures {
 /** Asked at each scrape, so that a gauge is never older than the scrape. */
 export interface Gauged {
   readonly snapshotNumber: () => number;
-  readonly targets: Memory;
+  readonly targets: { outcomes(): readonly (Outcomes & Partial<TargetOutcomes>)[] };
+  readonly retries?: { traffic(): Traffic };
 }
 
 export function createMetrics(gauged: Gauged): Metrics {
@@ -69,6 +73,12 @@ export function createMetrics(gauged: Gauged): Metrics {
       labelNames: ["workflow"],
       registers,
     }),
+    resumed: new Counter({
+      name: "tideover_gateway_streams_resumed_total",
+      help: "Streams that were cut and continued or made again, and how they ended.",
+      labelNames: ["workflow", "result"],
+      registers,
+    }),
     auditFailures: {
       counter: new Counter({
         name: "tideover_gateway_audit_failures_total",
@@ -99,6 +109,44 @@ function addGauges(registry: Registry, gauged: Gauged): void {
       for (const { name, ejectedForMs } of gauged.targets.outcomes()) {
         targets.set({ target: name }, ejectedForMs > 0 ? 0 : 1);
       }
+    },
+  });
+  addTargetGauges(registry, gauged);
+}
+
+function addTargetGauges(registry: Registry, { targets, retries }: Gauged): void {
+  const ejections: Gauge<"target"> = new Gauge({
+    name: "tideover_gateway_target_ejections",
+    help: "Times in a row that a target was left alone without a whole answer in between.",
+    labelNames: ["target"],
+    registers: [registry],
+    collect(): void {
+      for (const { name, ejections: count } of targets.outcomes()) {
+        ejections.set({ target: name }, count ?? 0);
+      }
+    },
+  });
+  const p95: Gauge<"target" | "measure"> = new Gauge({
+    name: "tideover_gateway_target_p95_seconds",
+    help: "What is normal for a target: first event of a stream, whole answer, pause in a stream.",
+    labelNames: ["target", "measure"],
+    registers: [registry],
+    collect(): void {
+      for (const { name, p95Ms } of targets.outcomes()) {
+        for (const [measure, ms] of Object.entries(p95Ms ?? {})) {
+          if (ms !== null) p95.set({ target: name, measure }, ms / 1_000);
+        }
+      }
+    },
+  });
+  const recent: Gauge<"kind"> = new Gauge({
+    name: "tideover_gateway_recent_tries",
+    help: "Requests of the last ten seconds, and retries that the budget allowed them.",
+    labelNames: ["kind"],
+    registers: [registry],
+    collect(): void {
+      for (const [kind, count] of Object.entries(retries?.traffic() ?? {}))
+        recent.set({ kind }, count);
     },
   });
 }

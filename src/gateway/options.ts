@@ -6,6 +6,8 @@ import type { IndexStore } from "../ports/index.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Peers } from "./peers.ts";
 import type { SnapshotHolder } from "./snapshots.ts";
+import type { RetryBudget } from "./targets/budget.ts";
+import type { Health } from "./targets/health.ts";
 import type { Memory } from "./targets/memory.ts";
 import type { Pools } from "./targets/pools.ts";
 
@@ -13,16 +15,18 @@ import type { Pools } from "./targets/pools.ts";
 export interface GatewayTimeouts {
   /** To open a connection to a target or to another gateway. */
   readonly connectMs: number;
-  /** From sending a streamed request to its first event. */
+  /** From sending a streamed request to its first event, at most; mostly less (`reflex`). */
   readonly firstEventMs: number;
   /** For a question's vector, and again for the search: both are short, whatever the answer is. */
   readonly retrieveMs: number;
-  /** Between two pieces of an upstream's answer. */
+  /** Between two events of an upstream's answer, at most; mostly less (`reflex`). */
   readonly idleMs: number;
   /** How long a request that nobody answers is held, at most; its deadline bounds it too. */
   readonly holdMs: number;
   /** What a region that lost a workflow gets to finish an answer of which no byte was told. */
   readonly movedGraceMs: number;
+  /** Between two signs of life to a caller who is told nothing meanwhile. */
+  readonly keepAliveMs: number;
   /** For one audit record to be kept. */
   readonly auditMs: number;
   /** For a peer gateway to hand over its snapshot. */
@@ -38,6 +42,7 @@ export const DEFAULT_TIMEOUTS: GatewayTimeouts = {
   idleMs: 30_000,
   holdMs: 20_000,
   movedGraceMs: 1_000,
+  keepAliveMs: 5_000,
   auditMs: 2_000,
   peerMs: 1_000,
   drainMs: 10_000,
@@ -85,7 +90,9 @@ export interface Tools {
   readonly pools: Pools;
   readonly peers: Peers;
   /** Of model targets and of other regions' gateways. */
-  readonly targets: Memory;
+  readonly targets: Health;
+  /** What this gateway may retry, over all requests. */
+  readonly retries: RetryBudget;
   /** Of this region's indexes. */
   readonly retrieval: Memory;
   readonly metrics: Metrics;

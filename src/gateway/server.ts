@@ -5,6 +5,8 @@ import { createApp, type RequestListener } from "./app.ts";
 import { createMetrics } from "./metrics.ts";
 import { DEFAULT_TIMEOUTS, type GatewayOptions, type Tools } from "./options.ts";
 import { Peers } from "./peers.ts";
+import { RetryBudget } from "./targets/budget.ts";
+import { Health } from "./targets/health.ts";
 import { Memory } from "./targets/memory.ts";
 import { Pools } from "./targets/pools.ts";
 
@@ -15,8 +17,7 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** A target is left alone after three failures in a row, an index after one: it has no equal. */
-const TARGET_MEMORY = { failures: 3, firstMs: 1_000, longestMs: 30_000 };
+/** An index is left alone after one failure: it has no equal to turn to. */
 const INDEX_MEMORY = { failures: 1, firstMs: 500, longestMs: 5_000 };
 
 /** A caller gets this long to send its headers, and then its whole body. Slower ones are attacks. */
@@ -70,7 +71,9 @@ function toolsOf(options: GatewayOptions): Tools {
   const { region, snapshots, clock } = options;
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const pools = new Pools(timeouts);
-  const targets = new Memory(clock, TARGET_MEMORY);
+  const random = options.random ?? Math.random;
+  const targets = new Health(clock, random);
+  const retries = new RetryBudget(clock);
   return {
     region,
     snapshots,
@@ -80,7 +83,7 @@ function toolsOf(options: GatewayOptions): Tools {
     logger: options.logger,
     keys: options.keys,
     estateToken: options.estateToken ?? null,
-    random: options.random ?? Math.random,
+    random,
     timeouts,
     pools,
     peers: new Peers({
@@ -93,8 +96,9 @@ function toolsOf(options: GatewayOptions): Tools {
       known: options.peers ?? new Map(),
     }),
     targets,
+    retries,
     retrieval: new Memory(clock, INDEX_MEMORY),
-    metrics: createMetrics({ snapshotNumber: () => snapshots.number, targets }),
+    metrics: createMetrics({ snapshotNumber: () => snapshots.number, targets, retries }),
   };
 }
 

@@ -30,7 +30,8 @@ export async function handleChat(
   const completion = completionOf(request, modelDigest, state.english, room);
   const id = `chatcmpl-${sha256(body).slice("sha256:".length, 23)}-${state.nextCount()}`;
   const created = Math.floor(Date.now() / 1000);
-  const head: AnswerHead = { id, created, model, choices: request.n ?? 1 };
+  const topLogprobs = request.logprobs === true ? (request.top_logprobs ?? 0) : null;
+  const head: AnswerHead = { id, created, model, choices: request.n ?? 1, topLogprobs };
   const job: Job = { state, request, head, completion, response, startedAt };
   await inSlot(job, signalOfCaller(response));
 }

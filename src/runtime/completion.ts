@@ -2,6 +2,7 @@ import { type ChatRequest, type FinishReason, textOf, type Usage } from "../wire
 import type { RequestFault } from "../wire/parse-request.ts";
 import { type Answer, answerOf } from "./answer.ts";
 import type { English } from "./english.ts";
+import { inFormat } from "./schema.ts";
 import { countTokens, cutAtStop, tokenise } from "./tokens.ts";
 
 /**
@@ -56,7 +57,7 @@ export function completionOf(
 ): Completion {
   const answer = request.continue_final_message
     ? continuedAnswer(request, modelDigest, english)
-    : stoppedAnswer(answerOf(request, modelDigest, english), stopsOf(request));
+    : stoppedAnswer(saidTo(request, modelDigest, english), stopsOf(request));
   const all = tokenise(answer.kind === "tool" ? answer.arguments : answer.text);
   const asked = request.max_completion_tokens ?? request.max_tokens ?? maxTokens;
   const tokens = all.slice(0, Math.min(asked, maxTokens));
@@ -67,6 +68,10 @@ export function completionOf(
     finishReason: tokens.length < all.length ? "length" : whole,
     usage: usageOf(promptTokens(request), tokens.length * (request.n ?? 1)),
   };
+}
+
+function saidTo(request: ChatRequest, modelDigest: string, english: English): Answer {
+  return inFormat(answerOf(request, modelDigest, english), request);
 }
 
 function usageOf(prompt: number, completion: number): Usage {
@@ -98,7 +103,7 @@ function continuedAnswer(request: ChatRequest, modelDigest: string, english: Eng
   const given = textOf(request.messages.at(-1) ?? { role: "assistant" });
   // Without tools: a message that began as text cannot go on as a tool call.
   const before: ChatRequest = { ...request, messages: request.messages.slice(0, -1), tools: null };
-  const answer = answerOf(before, modelDigest, english);
+  const answer = saidTo(before, modelDigest, english);
   const whole = answer.kind === "text" ? answer.text : "";
   const stops = stopsOf(request);
   // Stops apply to the uncut text first, or one that lies across the seam would be missed.

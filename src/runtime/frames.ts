@@ -2,6 +2,7 @@ import type {
   ChatChunk,
   ChatDelta,
   ChatResponse,
+  ChoiceLogprobs,
   FinishReason,
   ToolCall,
   ToolCallDelta,
@@ -18,6 +19,8 @@ export interface AnswerHead {
   readonly model: string;
   /** Number of identical choices. */
   readonly choices: number;
+  /** Alternatives to tell of each token; null when no logprobs were asked for. */
+  readonly topLogprobs: number | null;
 }
 
 export function wholeAnswer(head: AnswerHead, completion: Completion): ChatResponse {
@@ -35,7 +38,7 @@ export function wholeAnswer(head: AnswerHead, completion: Completion): ChatRespo
           ? { role: "assistant", content: text, refusal: null }
           : { role: "assistant", content: null, tool_calls: [toolCall(head, completion, index)] },
       finish_reason: completion.finishReason,
-      logprobs: null,
+      logprobs: logprobsOf(head, completion, completion.tokens),
     })),
     usage: completion.usage,
   };
@@ -59,7 +62,25 @@ export function tokenChunks(head: AnswerHead, completion: Completion, token: str
     completion.tool === undefined
       ? { content: token }
       : { tool_calls: [{ index: 0, function: { arguments: token } }] };
-  return indexes(head).map((index) => chunk(head, index, delta, null));
+  const logprobs = logprobsOf(head, completion, [token]);
+  return indexes(head).map((index) => chunk(head, index, delta, null, logprobs));
+}
+
+/**
+ * The answer follows from the request, so that each token was certain: probability 1, of which the
+ * logarithm is 0, and no alternative but itself. Tool calls have none, as in OpenAI's API.
+ */
+function logprobsOf(
+  { topLogprobs }: AnswerHead,
+  { tool }: Completion,
+  tokens: readonly string[],
+): ChoiceLogprobs | null {
+  if (topLogprobs === null || tool !== undefined) return null;
+  const content = tokens.map((token) => {
+    const certain = { token, logprob: 0, bytes: [...new TextEncoder().encode(token)] };
+    return { ...certain, top_logprobs: topLogprobs > 0 ? [certain] : [] };
+  });
+  return { content, refusal: null };
 }
 
 export function finalChunks(head: AnswerHead, completion: Completion): ChatChunk[] {
@@ -76,13 +97,14 @@ function chunk(
   index: number,
   delta: ChatDelta,
   finish: FinishReason | null,
+  logprobs: ChoiceLogprobs | null = null,
 ): ChatChunk {
   return {
     id: head.id,
     object: "chat.completion.chunk",
     created: head.created,
     model: head.model,
-    choices: [{ index, delta, finish_reason: finish, logprobs: null }],
+    choices: [{ index, delta, finish_reason: finish, logprobs }],
   };
 }
 

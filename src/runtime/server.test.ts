@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { after, before, test } from "node:test";
 import OpenAI, { APIError } from "openai";
+import { zodResponseFormat } from "openai/helpers/zod";
+import { z } from "zod";
 import { TideoverError } from "../lib/errors.ts";
 import { embeddingFingerprint, FINGERPRINT_PROMPT } from "../wire/fingerprint.ts";
 import type { ChatChunk, ChatRequest, ChatResponse } from "../wire/openai.ts";
@@ -112,6 +114,45 @@ test("a stream has its role first, its usage last when asked, then the end mark"
   assert.ok(parts.every((chunk) => chunk.usage === null));
   const plain = await chunksOf(CHAT);
   assert.ok(plain.every((chunk) => chunk === "[DONE]" || !("usage" in chunk)));
+});
+
+test("logprobs are told of each token when asked, whole and streamed", async () => {
+  const asked = { model: "ref-1", messages, logprobs: true, top_logprobs: 2 };
+  const { choices } = await client.chat.completions.create(asked);
+  const whole = choices[0]?.logprobs?.content ?? [];
+  assert.equal(whole.map(({ token }) => token).join(""), ANSWER);
+  const { top_logprobs, ...first } = whole[0] ?? {};
+  assert.deepEqual(first, { token: "The", logprob: 0, bytes: [84, 104, 101] });
+  assert.deepEqual(top_logprobs, [first]);
+  const streamed = [];
+  for await (const chunk of await client.chat.completions.create({ ...asked, stream: true }))
+    streamed.push(...(chunk.choices[0]?.logprobs?.content ?? []));
+  assert.deepEqual(streamed, whole);
+  const plain = await client.chat.completions.create({ model: "ref-1", messages });
+  assert.equal(plain.choices[0]?.logprobs, null);
+});
+
+test("the answer stands in the schema that was asked for, also when it is continued", async () => {
+  const shape = z.object({
+    said: z.string(),
+    kind: z.enum(["fact", "guess"]),
+    weight: z.number().nullable(),
+    more: z.array(z.string()),
+  });
+  const response_format = zodResponseFormat(shape, "saying");
+  const asked = { model: "ref-1", messages, response_format };
+  const { choices } = await client.chat.completions.parse(asked);
+  const expected = { said: ANSWER, kind: "fact", weight: 0, more: [] };
+  assert.deepEqual(choices[0]?.message.parsed, expected);
+  const text = choices[0]?.message.content ?? "";
+  const half = { role: "assistant" as const, content: text.slice(0, 20) };
+  const flags = { continue_final_message: true, add_generation_prompt: false };
+  const rest = await client.chat.completions.create({
+    ...asked,
+    messages: [...messages, half],
+    ...flags,
+  });
+  assert.equal(half.content + rest.choices[0]?.message.content, text);
 });
 
 test("n choices are alike, whole and streamed", async () => {

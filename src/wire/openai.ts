@@ -41,6 +41,8 @@ export interface ChatRequest {
   readonly max_tokens?: number | null;
   readonly max_completion_tokens?: number | null;
   readonly n?: number | null;
+  readonly logprobs?: boolean | null;
+  readonly top_logprobs?: number | null;
   readonly stop?: string | readonly string[] | null;
   readonly temperature?: number | null;
   readonly top_p?: number | null;
@@ -70,6 +72,18 @@ export interface ChatResponseMessage {
   readonly refusal?: string | null;
 }
 
+export interface TokenLogprob {
+  readonly token: string;
+  readonly logprob: number;
+  /** Of the token in UTF-8. */
+  readonly bytes: readonly number[];
+}
+
+export interface ChoiceLogprobs {
+  readonly content: readonly (TokenLogprob & { readonly top_logprobs: readonly TokenLogprob[] })[];
+  readonly refusal: null;
+}
+
 export interface ChatResponse {
   readonly id: string;
   readonly object: "chat.completion";
@@ -80,7 +94,7 @@ export interface ChatResponse {
     readonly index: number;
     readonly message: ChatResponseMessage;
     readonly finish_reason: FinishReason;
-    readonly logprobs: null;
+    readonly logprobs: ChoiceLogprobs | null;
   }[];
   readonly usage: Usage;
 }
@@ -108,7 +122,7 @@ export interface ChatChunk {
     readonly index: number;
     readonly delta: ChatDelta;
     readonly finish_reason: FinishReason | null;
-    readonly logprobs?: null;
+    readonly logprobs?: ChoiceLogprobs | null;
   }[];
   /** Only with `stream_options.include_usage`: null until the last chunk, which has no choices. */
   readonly usage?: Usage | null;

@@ -11,6 +11,7 @@ import { canonicalJson, sha256 } from "../../src/lib/canonical.ts";
 import { signText } from "../../src/lib/signing.ts";
 import type { AuditRecord } from "../../src/model/audit.ts";
 import type { Position } from "../../src/model/position.ts";
+import { DEFAULT_REFLEX } from "../../src/model/reflex.ts";
 import type { SignedSnapshot, Snapshot, WorkflowRoute } from "../../src/model/snapshot.ts";
 import type { AuditLog } from "../../src/ports/audit.ts";
 import type { Clock } from "../../src/ports/clock.ts";
@@ -136,6 +137,8 @@ export const ROUTE: WorkflowRoute = {
   prompt: "support",
   retrieval: null,
   deadlineMs: 60_000,
+  hedge: false,
+  longContext: null,
 };
 
 /** A sound snapshot of two regions and one workflow, `support`, that `eu-west` serves. */
@@ -160,6 +163,7 @@ export function snapshotOf(changes: Partial<Snapshot> = {}): Snapshot {
       policy: { requestsPerMinute: 600, maxOutputTokens: 100 },
     },
     maxBodyBytes: 10 * 1024 * 1024,
+    reflex: DEFAULT_REFLEX,
     regions: {
       "eu-west": { gateway: "http://127.0.0.1:9", jurisdiction: "EU", targets: [] },
       "us-east": { gateway: "http://127.0.0.1:9", jurisdiction: "US", targets: [] },

@@ -1,7 +1,7 @@
 import type { Clock } from "../../ports/clock.ts";
 import type { ChatRequest } from "../../wire/openai.ts";
 import type { Tools } from "../options.ts";
-import { type Link, located, withHeaders } from "./call.ts";
+import { type Link, placed, withHeaders } from "./call.ts";
 import { refuse, retryAfter } from "./refuse.ts";
 
 /**
@@ -13,16 +13,17 @@ export function admit(tools: Tools): Link {
   return (next) => async (call) => {
     const policy = call.snapshot.release?.policy;
     if (policy === undefined) return next(call);
-    const { request, tenant } = located(call);
+    const { workflow, tenant } = placed(call);
     const perMinute = policy.requestsPerMinute;
     // Proofs of readiness ask with tenants' keys: on a bucket of their own, they use up nobody's.
-    const bucket = `${call.readiness ? "readiness" : "requests"}/${tenant}/${request.model}`;
+    const bucket = `${call.readiness ? "readiness" : "requests"}/${tenant}/${workflow}`;
     // A held request comes by again; it was admitted once and must not pay for every round.
     const taken = buckets.take(bucket, perMinute, call.ticket.admitted ? 0 : 1);
-    if (!taken.ok) return refuse(tooMany(tenant, request.model, perMinute, taken));
+    if (!taken.ok) return refuse(tooMany(tenant, workflow, perMinute, taken));
     call.ticket.admitted = true;
-    const capped = capTokens(request, policy.maxOutputTokens);
-    return withHeaders(await next({ ...call, request: capped }), limitHeaders(perMinute, taken));
+    // Vectors have no length to cap.
+    const request = call.request && capTokens(call.request, policy.maxOutputTokens);
+    return withHeaders(await next({ ...call, request }), limitHeaders(perMinute, taken));
   };
 }
 

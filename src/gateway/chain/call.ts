@@ -1,9 +1,13 @@
 import type { IncomingHttpHeaders } from "node:http";
+import type { Delivered } from "../../core/stream/delivered.ts";
 import type { TokenCount } from "../../core/stream/frame.ts";
+import type { Relay } from "../../core/stream/relay.ts";
 import type { DegradedMode } from "../../model/domain.ts";
 import type { Snapshot, WorkflowRoute } from "../../model/snapshot.ts";
 import type { IndexHit } from "../../ports/index.ts";
-import type { ChatRequest } from "../../wire/openai.ts";
+import type { ChatRequest, EmbeddingsRequest } from "../../wire/openai.ts";
+import type { RequestFault } from "../../wire/parse-request.ts";
+import type { Fault, Refused } from "../targets/fault.ts";
 
 /**
  * The one seam of the request path. A link wraps the next handler and may change the call on its
@@ -20,6 +24,10 @@ export function compose(links: readonly Link[], last: Handler): Handler {
 /** One request. Links hand on a changed copy; only `ticket` is shared by all copies. */
 export interface Call {
   readonly id: string;
+  /** Which of the two answers that the chain can give; also the path that it is forwarded to. */
+  readonly api: "chat" | "embeddings";
+  /** For a body of another API's shape: its chat request. Null when it is one already. */
+  readonly toChat: ToChat | null;
   /** Names in lower case. */
   readonly headers: IncomingHttpHeaders;
   /** Reads the caller's body once. */
@@ -34,14 +42,37 @@ export interface Call {
   /** The agent proves this region: it answers itself or not at all, whoever serves. */
   readonly readiness: boolean;
   /** What must happen once a request, although a held request runs through the links again. */
-  readonly ticket: { admitted: boolean };
+  readonly ticket: Ticket;
   readonly tenant: string | null;
-  /** As it came, for forwarding. */
+  /** What is forwarded: as it came, or as it was translated. */
   readonly body: Buffer;
+  /** Which workflow it is for, by the caller's word; not yet known to exist. */
+  readonly workflow: string | null;
   readonly request: ChatRequest | null;
+  /** Instead of `request`, as it came, when vectors are asked for. */
+  readonly embeddings: EmbeddingsRequest | null;
   readonly route: WorkflowRoute | null;
   readonly mode: DegradedMode | null;
   readonly documents: readonly IndexHit[];
+  /** The rest of a cut answer is asked for (`resume`, and `continued` beside `route`). */
+  readonly resume?: Resume | null;
+}
+
+export interface Resume {
+  readonly delivered: Delivered;
+  /** Targets that cut this answer, and `gateway:<region>`: others are asked first. */
+  readonly avoid: readonly string[];
+}
+
+/** Total: whatever JSON a caller sends becomes a chat body, or the fault in the caller's own terms. */
+export type ToChat = (
+  body: unknown,
+) => { readonly ok: true; readonly chat: Readonly<Record<string, unknown>> } | RequestFault;
+
+export interface Ticket {
+  admitted: boolean;
+  /** Tries that may have cost a model's work, under one snapshot; absent before the first. */
+  spent?: { readonly snapshot: number; readonly tries: number };
 }
 
 export type Body =
@@ -73,6 +104,12 @@ export interface Attempt {
   readonly tookMs: number;
   /** Whether the target may have worked on it: a model's work is not free. */
   readonly reached: boolean;
+  /** Where the target is; absent for one that has no region of its own. */
+  readonly region?: string;
+  /** What went wrong; absent for an answer. */
+  readonly fault?: Fault;
+  /** The answer is that the request itself is wrong. */
+  readonly refused?: Refused;
 }
 
 export type Answer = WholeAnswer | StreamedAnswer | Unanswered;
@@ -105,12 +142,18 @@ export interface StreamPart {
   readonly text: string;
   /** On the last part only. A stream without one was abandoned by its caller. */
   readonly end: StreamEnd | null;
+  /** On the parts of a rest: how its model was asked for it. */
+  readonly how?: "continue" | "regenerate";
 }
 
 export interface StreamEnd {
   readonly outcome: "complete" | "cut";
   readonly because: string;
   readonly usage: TokenCount | null;
+  /** Of a cut: the stream as far as it was followed. The part's text is nothing but the error event. */
+  readonly cut?: Relay;
+  /** What became known after the answer had begun. */
+  readonly facts?: Partial<Facts>;
 }
 
 /** The answer with facts that an outer link knows. What an inner link said of itself stays. */
@@ -123,17 +166,26 @@ export function withHeaders(answer: Answer, headers: Readonly<Record<string, str
   return { ...answer, headers: { ...headers, ...answer.headers } };
 }
 
-/** The request and its route, for links behind `locate`. */
+/** Who asks for what, for links behind `locate`. */
+export function placed(call: Call): {
+  readonly workflow: string;
+  readonly route: WorkflowRoute;
+  readonly tenant: string;
+} {
+  const { workflow, route, tenant } = call;
+  if (workflow === null || route === null || tenant === null) throw new TypeError(OUT_OF_ORDER);
+  return { workflow, route, tenant };
+}
+
+/** The same with the chat request, for links that only chat requests pass. */
 export function located(call: Call): {
   readonly request: ChatRequest;
   readonly route: WorkflowRoute;
   readonly tenant: string;
 } {
-  const { request, route, tenant } = call;
-  if (request === null || route === null || tenant === null) {
-    throw new TypeError(
-      "the chain is out of order: this link needs authenticate, parse and locate",
-    );
-  }
-  return { request, route, tenant };
+  const { request } = call;
+  if (request === null) throw new TypeError(OUT_OF_ORDER);
+  return { request, ...placed(call) };
 }
+
+const OUT_OF_ORDER = "the chain is out of order: this link needs authenticate, parse and locate";

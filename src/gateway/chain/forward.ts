@@ -1,7 +1,15 @@
+import type { Target } from "../../model/snapshot.ts";
 import { HEADERS } from "../../wire/headers.ts";
 import type { Tools } from "../options.ts";
 import { type Exchanged, exchange } from "../targets/exchange.ts";
-import { type Answer, type Attempt, type Call, type Facts, type Link, located } from "./call.ts";
+import type { Fault, FaultKind } from "../targets/fault.ts";
+import { hedged } from "../targets/hedge.ts";
+import type { Answered } from "../targets/judge.ts";
+import { retryAfterMs } from "../targets/retry-after.ts";
+import { type Asking, type Judged, takeTurns } from "../targets/turns.ts";
+import { type Answer, type Attempt, type Call, type Facts, type Link, placed } from "./call.ts";
+import { othersFirst } from "./continued.ts";
+import { ALL_BUSY } from "./nobody.ts";
 import { own } from "./own.ts";
 import { refuse } from "./refuse.ts";
 
@@ -19,8 +27,11 @@ const OF_THE_CONNECTION: readonly string[] = [
   "date",
 ];
 
-/** An error that another region's gateway means, and that a third region may do better. */
-const MEANT_FAILURE = "retrieval_unavailable";
+/** A request that was translated is a chat request from here on, and is forwarded as one. */
+const PATHS = { chat: "/v1/chat/completions", embeddings: "/v1/embeddings" } as const;
+
+/** Errors that another region's gateway means, and that a third region may do better. */
+const MEANT_FAILURES: readonly string[] = ["retrieval_unavailable", "embedding_mismatch"];
 
 /**
  * Lets the regions answer that serve the workflow: this one first when it is among them, then the
@@ -31,14 +42,39 @@ export function forward(tools: Tools): Link {
   return (next) => async (call) => {
     // Answered elsewhere, it would prove the other region's readiness and be taken for this one's.
     if (call.readiness) return next(call);
-    const { serving } = located(call).route;
+    const { serving } = placed(call).route;
     const servesHere = serving.includes(tools.region);
+    const others = serving.filter((region) => region !== tools.region);
+    if (servesHere && others.length > 0 && isHedged(tools, call)) {
+      return hedged(tools, call, {
+        afterMs: usualMs(tools, call),
+        first: next,
+        second: (run) => forwardToFirst(tools, run, others, []),
+      });
+    }
     const local = servesHere ? await next(call) : null;
     if (local !== null && local.kind !== "unanswered") return local;
     if (call.forwardedBy !== null) return local ?? notServing(tools, call, serving);
-    const others = serving.filter((region) => region !== tools.region);
     return forwardToFirst(tools, call, others, local?.facts.attempts ?? []);
   };
+}
+
+/** With several targets, this region hedges among its own; their neighbour is nearer than a region. */
+function isHedged(tools: Tools, call: Call): boolean {
+  const asked = call.api === "chat" && call.forwardedBy === null;
+  return asked && placed(call).route.hedge && usualTargets(tools, call).length === 1;
+}
+
+/** The 95th percentile of this region's one target, in ms; null while too little is known. */
+function usualMs(tools: Tools, call: Call): number | null {
+  const measure = call.request?.stream === true ? "firstToken" : "wholeAnswer";
+  const [target] = usualTargets(tools, call);
+  return target === undefined ? null : tools.targets.p95Ms(target.name, measure);
+}
+
+function usualTargets(tools: Tools, call: Call): readonly Target[] {
+  const targets = own(call.snapshot.regions, tools.region)?.targets ?? [];
+  return targets.filter(({ name }) => name !== placed(call).route.longContext);
 }
 
 function notServing(tools: Tools, call: Call, serving: readonly string[]): Answer {
@@ -49,48 +85,47 @@ function notServing(tools: Tools, call: Call, serving: readonly string[]): Answe
   });
 }
 
-async function forwardToFirst(
+function forwardToFirst(
   tools: Tools,
   call: Call,
   regions: readonly string[],
   before: readonly Attempt[],
 ): Promise<Answer> {
-  const attempts = [...before];
-  let meant: Answer | null = null;
-  for (const region of tools.targets.usable(regions, gatewayName)) {
-    const startedAt = tools.clock.monotonic();
-    const exchanged = await send(tools, call, region);
-    const failure = failureOf(exchanged);
-    const tookMs = tools.clock.monotonic() - startedAt;
-    const outcome = failure ?? "answered";
-    attempts.push({ target: gatewayName(region), outcome, tookMs, reached: reached(exchanged) });
-    if (call.signal.aborted && failure !== null) break;
-    learn(tools, region, exchanged);
-    remember(tools, region, failure);
-    if (exchanged.kind === "failed") continue;
-    const answer = toAnswer(exchanged, region, attempts);
-    if (failure === null) return answer;
-    if (failure === MEANT_FAILURE) meant = answer;
-  }
-  return meant ?? { kind: "unanswered", facts: { attempts } };
+  return takeTurns(tools, call, {
+    parties: othersFirst(call, regions, gatewayName).map((region) => ({
+      // Under a name of its own: how long a vector takes says nothing of how long an answer does.
+      name: call.api === "chat" ? gatewayName(region) : `${gatewayName(region)} (${call.api})`,
+      region,
+      ask: (asking) => send(tools, call, region, asking),
+      judge: (exchanged) => judge(tools, region, exchanged),
+      relays: true,
+    })),
+    streamed: call.request?.stream === true,
+    before,
+    othersBeyond: false,
+    deadlineAt: call.arrivedAt + placed(call).route.deadlineMs,
+    hedge: placed(call).route.hedge,
+  });
 }
 
 function gatewayName(region: string): string {
   return `gateway:${region}`;
 }
 
-function send(tools: Tools, call: Call, region: string): Promise<Exchanged> {
+function send(tools: Tools, call: Call, region: string, asking: Asking): Promise<Exchanged> {
   const base = own(call.snapshot.regions, region)?.gateway;
-  const url = base === undefined ? null : URL.parse("/v1/chat/completions", base);
+  const url = base === undefined ? null : URL.parse(PATHS[call.api], base);
   if (url === null) {
     return Promise.resolve({
       kind: "failed",
+      fault: "denied",
       because: "the snapshot has no address for it",
       reached: false,
     });
   }
   const { authorization } = call.headers;
   return exchange(tools.pools, tools.clock, {
+    ...asking,
     url,
     headers: {
       "content-type": "application/json",
@@ -100,29 +135,43 @@ function send(tools: Tools, call: Call, region: string): Promise<Exchanged> {
       [HEADERS.forwardedBy]: tools.region,
     },
     body: call.body,
-    signal: call.signal,
-    // The other gateway bounds its own targets; here only the request's deadline counts.
-    firstMs: located(call).route.deadlineMs,
   });
 }
 
-/** Why this was no answer; null when it is one, good or bad, that the caller shall have. */
-function failureOf(exchanged: Exchanged): string | null {
-  if (exchanged.kind === "failed") return exchanged.because;
-  if (exchanged.kind === "stream") return null;
-  if (exchanged.status === 421) return "it does not serve the workflow";
-  if (exchanged.status < 500) return null;
-  const code = errorCode(exchanged.body);
-  return code === MEANT_FAILURE
-    ? code
-    : `status ${exchanged.status}${code === null ? "" : `, ${code}`}`;
+function judge(tools: Tools, region: string, exchanged: Exchanged): Judged {
+  learn(tools, region, exchanged);
+  if (exchanged.kind === "failed") return failed(exchanged.fault, exchanged.because);
+  const answer = toAnswer(exchanged, region);
+  const { status } = exchanged;
+  // 421 and meant errors come from a gateway that lives; one that only refuses asked no model.
+  if (status === 421) return { ...failed("denied", "it does not serve the workflow"), lives: true };
+  const code = exchanged.kind === "whole" && status >= 429 ? errorCode(exchanged.body) : null;
+  if (status >= 500 || code === ALL_BUSY) return failedWith(tools, exchanged, code, answer);
+  return { kind: "answer", answer, outcome: "answered" };
 }
 
-/** A gateway that refuses for want of a belief has asked no model. */
-function reached(exchanged: Exchanged): boolean {
-  if (exchanged.kind === "failed") return exchanged.reached;
-  if (exchanged.kind === "stream") return true;
-  return exchanged.status !== 421 && errorCode(exchanged.body) !== "no_snapshot";
+/** Its targets were tried there already, so that asking it again is a hold's and not a retry's. */
+function failedWith(
+  tools: Tools,
+  { status, headers }: Answered,
+  code: string | null,
+  answer: Answer,
+): Judged {
+  if (code !== null && MEANT_FAILURES.includes(code)) {
+    return { ...failed("error", code), lives: true, meant: answer };
+  }
+  const because = `status ${status}${code === null ? "" : `, ${code}`}`;
+  if (code !== ALL_BUSY) return failed("denied", because);
+  const fault: Fault = {
+    kind: "busy",
+    because,
+    retryAfterMs: retryAfterMs(headers, tools.clock.now()),
+  };
+  return { kind: "failed", fault };
+}
+
+function failed(kind: FaultKind, because: string): Judged & { kind: "failed" } {
+  return { kind: "failed", fault: { kind, because, retryAfterMs: null } };
 }
 
 function errorCode(body: Buffer): string | null {
@@ -143,18 +192,7 @@ function learn(tools: Tools, region: string, exchanged: Exchanged): void {
   void tools.peers.noticed(region, Number(exchanged.headers[HEADERS.snapshot] ?? 0));
 }
 
-/** 421 and meant errors come from a gateway that lives. */
-function remember(tools: Tools, region: string, failure: string | null): void {
-  const lives = failure === null || failure === MEANT_FAILURE || failure.startsWith("it does not");
-  if (lives) tools.targets.succeeded(gatewayName(region));
-  else tools.targets.failed(gatewayName(region), failure);
-}
-
-function toAnswer(
-  exchanged: Exclude<Exchanged, { kind: "failed" }>,
-  region: string,
-  attempts: readonly Attempt[],
-): Answer {
+function toAnswer(exchanged: Answered, region: string): Answer {
   const kept = Object.entries(exchanged.headers).filter(
     ([name]) => !OF_THE_CONNECTION.includes(name),
   );
@@ -162,7 +200,6 @@ function toAnswer(
   const facts: Partial<Facts> = {
     forwardedTo: region,
     target: gatewayName(region),
-    attempts: [...attempts],
     mode: headers[HEADERS.mode] ?? null,
     promptVersion: headers[HEADERS.prompt] ?? null,
     watermark: headers[HEADERS.watermark] ?? null,

@@ -43,7 +43,7 @@ export function hold(tools: HoldTools): Link {
     if (call.forwardedBy !== null || call.readiness) return nobodyAnswered(call, first.facts);
     const held = await holdOn(tools, next, bounded, first);
     const result = held.kind === "unanswered" ? "unanswered" : "answered";
-    tools.metrics.held.inc({ workflow: call.request?.model ?? "unknown", result });
+    tools.metrics.held.inc({ workflow: call.workflow ?? "unknown", result });
     return held.kind === "unanswered" ? nobodyAnswered(call, held.facts) : held;
   };
 }
@@ -112,8 +112,8 @@ async function round(tools: HoldTools, next: Handler, call: Call): Promise<Answe
   }
 }
 
-function movedAway(call: Call, snapshot: Snapshot): boolean {
-  const workflow = call.request?.model ?? "";
+export function movedAway(call: Call, snapshot: Snapshot): boolean {
+  const workflow = call.workflow ?? "";
   const before = own(call.snapshot.workflows, workflow)?.serving ?? [];
   const now = own(snapshot.workflows, workflow)?.serving ?? [];
   return !before.some((region) => now.includes(region));
@@ -122,7 +122,7 @@ function movedAway(call: Call, snapshot: Snapshot): boolean {
 /** Bounds the whole request, its stream included: the workflow's own deadline. */
 function startDeadline(tools: HoldTools, call: Call): AbortSignal {
   const overdue = new AbortController();
-  const ms = own(call.snapshot.workflows, call.request?.model ?? "")?.deadlineMs ?? NO_DEADLINE_MS;
+  const ms = own(call.snapshot.workflows, call.workflow ?? "")?.deadlineMs ?? NO_DEADLINE_MS;
   const left = Math.max(0, call.arrivedAt + ms - tools.clock.monotonic());
   void tools.clock.sleep(left, call.signal).then(() => {
     if (!call.signal.aborted) overdue.abort(new Error(`its deadline of ${ms} ms was over`));

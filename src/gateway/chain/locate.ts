@@ -1,15 +1,22 @@
-import { type Link, withFacts } from "./call.ts";
+import { type Call, type Link, withFacts } from "./call.ts";
+import { noEmbedding } from "./embedding.ts";
 import { own } from "./own.ts";
 import { refuse } from "./refuse.ts";
 
-/** Which workflow is meant, by the request's `model`. */
+/** Which workflow is meant, by the request's `model` (or by what stands for it, see `parse`). */
 export function locate(): Link {
   return (next) => async (call) => {
-    const workflow = call.request?.model ?? "";
+    const workflow = call.workflow ?? "";
     const route = own(call.snapshot.workflows, workflow);
-    if (route === undefined) return refuse(unknownWorkflow(workflow, call.snapshot.workflows));
+    if (route === undefined) return refuse(unknown(call, workflow));
     return withFacts(await next({ ...call, route }), { workflow, epoch: route.epoch });
   };
+}
+
+function unknown({ api, snapshot }: Call, name: string) {
+  return api === "embeddings"
+    ? noEmbedding(snapshot, name)
+    : unknownWorkflow(name, snapshot.workflows);
 }
 
 export function unknownWorkflow(name: string, known: Readonly<Record<string, unknown>>) {

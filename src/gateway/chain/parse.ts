@@ -1,5 +1,10 @@
-import { parseChatRequest } from "../../wire/parse-request.ts";
-import type { Link } from "./call.ts";
+import {
+  parseChatRequest,
+  parseEmbeddingsRequest,
+  type RequestFault,
+} from "../../wire/parse-request.ts";
+import type { Call, Link } from "./call.ts";
+import { workflowOfEmbedding } from "./embedding.ts";
 import { refuse } from "./refuse.ts";
 
 /** Reads and judges the body. What is wrong with it is answered with the field and the value. */
@@ -15,10 +20,46 @@ export function parse(): Link {
     if (text === null) return refuse(BAD_UTF8);
     const json = parseJson(text);
     if (!json.ok) return refuse(badJson(json.because));
-    const parsed = parseChatRequest(json.value);
-    if (!parsed.ok) return refuse({ status: 400, ...parsed });
-    return next({ ...call, body: body.bytes, request: parsed.request });
+    const asked =
+      call.api === "embeddings" ? askedVectors(call, json.value) : askedChat(call, json.value);
+    if (!asked.ok) return refuse({ status: 400, ...asked });
+    const { bytes = body.bytes, ...read } = asked.read;
+    // The same bound in every region: the next gateway judges what it is forwarded.
+    if (bytes.length > limit) return refuse(tooLarge(limit));
+    return next({ ...call, ...read, body: bytes });
   };
+}
+
+type Asked =
+  | {
+      readonly ok: true;
+      /** `bytes` only where they are not what came. */
+      readonly read: Pick<Call, "workflow" | "request" | "embeddings"> & {
+        readonly bytes?: Buffer;
+      };
+    }
+  | RequestFault;
+
+function askedChat(call: Call, body: unknown): Asked {
+  const translated = call.toChat?.(body) ?? null;
+  if (translated?.ok === false) return translated;
+  const chat = translated === null ? body : translated.chat;
+  const parsed = parseChatRequest(chat);
+  if (!parsed.ok) return parsed;
+  const { request } = parsed;
+  const read = { workflow: request.model, request, embeddings: null };
+  return {
+    ok: true,
+    read: translated === null ? read : { ...read, bytes: Buffer.from(JSON.stringify(chat)) },
+  };
+}
+
+function askedVectors(call: Call, body: unknown): Asked {
+  const parsed = parseEmbeddingsRequest(body);
+  if (!parsed.ok) return parsed;
+  const embeddings = parsed.request;
+  const workflow = workflowOfEmbedding(call.snapshot, embeddings.model) ?? embeddings.model;
+  return { ok: true, read: { workflow, request: null, embeddings } };
 }
 
 function decodeUtf8(bytes: Buffer): string | null {

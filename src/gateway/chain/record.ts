@@ -88,7 +88,9 @@ async function* recorded(
         kept = true;
         // A caller's abort makes the upstream's body end early: that is nobody's cut.
         const outcome = call.signal.aborted ? "abandoned" : part.end.outcome;
-        await keep(tools, call, answer, outcome, part.end);
+        // Of an answer in halves, only its end knows them all.
+        const facts = { ...answer.facts, ...part.end.facts };
+        await keep(tools, call, { ...answer, facts }, outcome, part.end);
       }
       yield part;
     }

@@ -1,120 +1,111 @@
-import { tokenCount } from "../../core/stream/frame.ts";
+import type { TokenCount } from "../../core/stream/frame.ts";
 import type { Target } from "../../model/snapshot.ts";
 import type { Tools } from "../options.ts";
 import { type Exchanged, exchange } from "../targets/exchange.ts";
+import { type Answered, judgeChat } from "../targets/judge.ts";
 import { targetUrl, upstreamHeaders } from "../targets/target.ts";
+import { type Asking, type Judged, type Party, takeTurns } from "../targets/turns.ts";
 import { type Answer, type Attempt, type Call, type Handler, located } from "./call.ts";
+import { continued, othersFirst } from "./continued.ts";
 import { own } from "./own.ts";
 
-/** Targets that one run through the chain may try. */
-const ATTEMPT_BUDGET = 3;
-
-/**
- * Statuses that say something of the target and nothing of the request: its key is refused or out
- * of money, its path or model is missing, it is too busy. The caller wrote none of these.
- */
-const OF_THE_TARGET: readonly number[] = [401, 402, 403, 404, 405, 408, 421, 425, 429];
-
-type Judged =
-  | { readonly kind: "answer"; readonly answer: Answer; readonly outcome: string }
-  /** No byte of it was told, so another target may try. */
-  | { readonly kind: "next"; readonly because: string };
-
-/** The last of the chain: asks this region's targets, in order, until one answers. */
+/** The last of the chain: asks this region's targets, in turn, until one answers. */
 export function route(tools: Tools): Handler {
   return async (call) => {
+    const { longContext } = located(call).route;
     const targets = own(call.snapshot.regions, tools.region)?.targets ?? [];
-    const attempts: Attempt[] = [];
-    for (const target of tools.targets.usable(targets, nameOf).slice(0, ATTEMPT_BUDGET)) {
-      const startedAt = tools.clock.monotonic();
-      const exchanged = await send(tools, call, target);
-      const judged = judge(call, target, exchanged);
-      const outcome = judged.kind === "answer" ? judged.outcome : judged.because;
-      const tookMs = tools.clock.monotonic() - startedAt;
-      const reached = exchanged.kind !== "failed" || exchanged.reached;
-      attempts.push({ target: target.name, outcome, tookMs, reached });
-      if (judged.kind === "answer") {
-        tools.targets.succeeded(target.name);
-        return { ...judged.answer, facts: { ...judged.answer.facts, attempts } };
-      }
-      // Whoever aborted it (the caller, the deadline, a move), the target is not to blame.
-      if (call.signal.aborted) break;
-      tools.targets.failed(target.name, judged.because);
-    }
-    return { kind: "unanswered", facts: { attempts } };
+    const usual = targets.filter(({ name }) => name !== longContext);
+    const answer = await askTargets(tools, call, usual, []);
+    // No target of the same model is asked again: it would say the same, at the same price.
+    const larger = targets.filter(({ name }) => name === longContext);
+    if (larger.length === 0 || !isTooLong(answer)) return answer;
+    const attempts = answer.facts.attempts ?? [];
+    const longer = await askTargets(tools, call, larger, attempts);
+    if (longer.kind !== "unanswered") return longer;
+    return { ...answer, facts: { ...answer.facts, attempts: longer.facts.attempts ?? attempts } };
   };
 }
 
-function nameOf(target: Target): string {
-  return target.name;
-}
-
-async function send(tools: Tools, call: Call, target: Target): Promise<Exchanged> {
+function askTargets(
+  tools: Tools,
+  call: Call,
+  targets: readonly Target[],
+  before: readonly Attempt[],
+): Promise<Answer> {
   const { request, route: workflow } = located(call);
-  const url = targetUrl(target, "/v1/chat/completions");
-  if (url === null)
-    return { kind: "failed", because: `${target.url} is not a URL`, reached: false };
-  const headers = upstreamHeaders(tools, call, target);
-  if (!headers.ok) return { kind: "failed", because: headers.because, reached: false };
-  return exchange(tools.pools, tools.clock, {
-    url,
-    headers: headers.headers,
-    body: JSON.stringify({ ...request, model: target.model }),
-    signal: call.signal,
-    // A whole answer comes with its last token, so only the deadline can bound it.
-    firstMs: request.stream === true ? tools.timeouts.firstEventMs : workflow.deadlineMs,
+  return takeTurns(tools, call, {
+    parties: othersFirst(call, targets, ({ name }) => name).map((target) =>
+      partyOf(tools, call, target),
+    ),
+    streamed: request.stream === true,
+    before,
+    // A gateway that forwarded this has others to go to as well as we have.
+    othersBeyond: !call.readiness && workflow.serving.some((region) => region !== tools.region),
+    deadlineAt: call.arrivedAt + workflow.deadlineMs,
+    hedge: workflow.hedge,
   });
 }
 
-/** Every way of not answering counts: a refusal to connect as much as a page of HTML with 200. */
-function judge(call: Call, target: Target, exchanged: Exchanged): Judged {
-  if (exchanged.kind === "failed") return { kind: "next", because: exchanged.because };
-  const { status } = exchanged;
-  const streamed = located(call).request.stream === true;
-  const facts = { target: target.name };
-  if (exchanged.kind === "stream") {
-    if (!streamed)
-      return { kind: "next", because: "a stream, though a whole answer was asked for" };
-    const headers = {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-cache",
-    };
-    const answer: Answer = { kind: "stream", status, headers, parts: exchanged.parts, facts };
-    return { kind: "answer", answer, outcome: "answered" };
-  }
-  if (status >= 500 || OF_THE_TARGET.includes(status)) {
-    return { kind: "next", because: `status ${status}` };
-  }
-  const headers = { "content-type": "application/json" };
-  const body = parse(exchanged.body);
-  if (status >= 400 && body !== null && typeof body.error === "object") {
-    const answer: Answer = { kind: "whole", status, headers, body: exchanged.body, facts };
-    return { kind: "answer", answer, outcome: `refused with ${status}` };
-  }
-  if (status !== 200 || streamed || body === null || !isWhole(body.choices)) {
-    return { kind: "next", because: `status ${status} without a chat completion` };
-  }
-  const usage = tokenCount(body.usage);
-  const answer: Answer = {
-    kind: "whole",
-    status,
-    headers,
-    body: exchanged.body,
-    facts: { ...facts, usage },
+function partyOf(tools: Tools, call: Call, target: Target): Party {
+  return {
+    name: target.name,
+    region: tools.region,
+    ask: (asking) => continued(call, target, (sent) => send(tools, sent, target, asking)),
+    judge: (exchanged) => judge(tools, call, target, exchanged),
   };
+}
+
+async function send(tools: Tools, call: Call, target: Target, asking: Asking): Promise<Exchanged> {
+  const url = targetUrl(target, "/v1/chat/completions");
+  if (url === null) return misconfigured(`${target.url} is not a URL`);
+  const headers = upstreamHeaders(tools, call, target);
+  if (!headers.ok) return misconfigured(headers.because);
+  return exchange(tools.pools, tools.clock, {
+    ...asking,
+    url,
+    headers: headers.headers,
+    body: JSON.stringify({ ...located(call).request, model: target.model }),
+  });
+}
+
+function misconfigured(because: string): Exchanged {
+  return { kind: "failed", fault: "denied", because, reached: false };
+}
+
+function judge(tools: Tools, call: Call, target: Target, exchanged: Exchanged): Judged {
+  const streamed = located(call).request.stream === true;
+  const verdict = judgeChat(exchanged, streamed, tools.clock.now());
+  if (verdict.kind === "failed") return verdict;
+  const facts = { target: target.name };
+  if (verdict.kind === "refused") {
+    const { status, body, why } = verdict;
+    const outcome = `refused with ${status}${why === "request" ? "" : ` (${why})`}`;
+    const answer: Answer = { kind: "whole", status, headers: JSON_HEADERS, body, facts };
+    return { kind: "answer", answer, outcome, refused: why };
+  }
+  const answer = toAnswer(verdict.told, facts, verdict.usage);
   return { kind: "answer", answer, outcome: "answered" };
 }
 
-function parse(body: Buffer): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(body.toString("utf8"));
-    return typeof value === "object" && value !== null ? { ...value } : null;
-  } catch {
-    return null;
+const JSON_HEADERS = { "content-type": "application/json" };
+const STREAM_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache",
+};
+
+function toAnswer(
+  told: Answered,
+  facts: { readonly target: string },
+  usage: TokenCount | null,
+): Answer {
+  const { status } = told;
+  if (told.kind === "stream") {
+    return { kind: "stream", status, headers: STREAM_HEADERS, parts: told.parts, facts };
   }
+  const { body } = told;
+  return { kind: "whole", status, headers: JSON_HEADERS, body, facts: { ...facts, usage } };
 }
 
-function isWhole(choices: unknown): boolean {
-  if (!Array.isArray(choices) || choices.length === 0) return false;
-  return choices.every((choice) => typeof choice?.finish_reason === "string");
+function isTooLong({ facts }: Answer): boolean {
+  return facts.attempts?.at(-1)?.refused === "context";
 }

@@ -1,9 +1,11 @@
 import type { Dispatcher } from "undici";
 import type { Clock } from "../../ports/clock.ts";
 import type { StreamPart } from "../chain/call.ts";
+import type { FaultKind } from "./fault.ts";
 import type { Pools } from "./pools.ts";
-import { openStream } from "./stream.ts";
-import { inWords, mayHaveReached } from "./words.ts";
+import { openStream, type StreamHooks } from "./stream.ts";
+import { Watch, watched } from "./watch.ts";
+import { faultOfError } from "./words.ts";
 
 /** One request to one upstream: a model target or another region's gateway. */
 export interface Upstream {
@@ -15,7 +17,15 @@ export interface Upstream {
   readonly signal: AbortSignal;
   /** Time to the first event of a stream, or to the last byte of a whole answer. */
   readonly firstMs: number;
+  /** Longest silence once it has begun to answer, in ms; `firstMs` unless given. */
+  readonly stallMs?: number;
+  /** How a stream that began ended. Not called when its reader left it, or aborted it. */
+  readonly onEnd?: (end: StreamEnding) => void;
 }
+
+export type StreamEnding =
+  | { readonly whole: true; readonly longestPauseMs: number }
+  | { readonly whole: false; readonly because: string };
 
 export type Exchanged =
   | {
@@ -34,7 +44,10 @@ export type Exchanged =
   /** No answer, in an operator's words; nothing of it was told to anybody. */
   | {
       readonly kind: "failed";
+      readonly fault: FaultKind;
       readonly because: string;
+      /** What it said of the failure in its stream, as it came. */
+      readonly event?: string | null;
       /** Whether the upstream may have worked on it: asking again may cost as much again. */
       readonly reached: boolean;
     };
@@ -62,13 +75,10 @@ export async function exchange(pools: Pools, clock: Clock, upstream: Upstream): 
       body: upstream.body ?? null,
       signal: cut.signal,
     });
-    return await receive(response, unlink);
+    return await receive(clock, upstream, response, cut, unlink);
   } catch (error) {
-    return {
-      kind: "failed",
-      because: inWords(error, cut.signal),
-      reached: mayHaveReached(error),
-    };
+    const { kind, because, reached } = faultOfError(error, cut.signal);
+    return { kind: "failed", fault: kind, because, reached };
   } finally {
     // Also ends the timer of a stream that has begun: it may take as long as its deadline allows.
     inTime.abort();
@@ -84,24 +94,51 @@ function linkAbort(from: AbortSignal, to: AbortController): () => void {
 }
 
 /** `unlink` is called once the answer is whole: the caller's going must not cost the connection. */
-async function receive(response: Dispatcher.ResponseData, unlink: () => void): Promise<Exchanged> {
+async function receive(
+  clock: Clock,
+  upstream: Upstream,
+  response: Dispatcher.ResponseData,
+  cut: AbortController,
+  unlink: () => void,
+): Promise<Exchanged> {
   const status = response.statusCode;
   const headers = flatHeaders(response.headers);
   const type = headers["content-type"] ?? "";
+  const watch = new Watch(clock, cut, upstream.stallMs ?? upstream.firstMs);
+  const pieces = watched(response.body, watch);
   if (status === 200 && type.startsWith("text/event-stream")) {
-    const opened = await openStream(response.body, unlink);
-    if (opened.kind === "failed") return { ...opened, reached: true };
+    const opened = await openStream(pieces, hooksOf(upstream, watch, unlink));
+    if (opened.kind === "failed") return { ...opened, fault: "nonsense", reached: true };
     return { kind: "stream", status, headers, parts: opened.parts };
   }
-  const body = await wholeBody(response.body);
+  watch.begin();
+  const body = await wholeBody(pieces, watch);
   unlink();
   return { kind: "whole", status, headers, body };
 }
 
-async function wholeBody(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+function hooksOf(upstream: Upstream, watch: Watch, unlink: () => void): StreamHooks {
+  return {
+    onEvent() {
+      watch.progress();
+      watch.begin();
+    },
+    onWhole() {
+      watch.end();
+      unlink();
+      upstream.onEnd?.({ whole: true, longestPauseMs: watch.longestMs });
+    },
+    onCut(because) {
+      if (!upstream.signal.aborted) upstream.onEnd?.({ whole: false, because });
+    },
+  };
+}
+
+async function wholeBody(body: AsyncIterable<Uint8Array>, watch: Watch): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const piece of body) {
+    watch.progress();
     length += piece.length;
     if (length > MAX_ANSWER_BYTES) throw new Error("an answer larger than 64 MiB");
     pieces.push(piece);

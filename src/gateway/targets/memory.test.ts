@@ -3,9 +3,8 @@ import { describe, it } from "node:test";
 import { handClock } from "../../../test/support/gateway-world.ts";
 import { Memory } from "./memory.ts";
 
-describe("the memory of targets", () => {
+describe("the memory of indexes", () => {
   const options = { failures: 3, firstMs: 1_000, longestMs: 3_000 };
-  const nameOf = (name: string): string => name;
   const failTimes = (memory: Memory, name: string, times: number): void => {
     for (let i = 0; i < times; i++) memory.failed(name, "connection refused");
   };
@@ -18,15 +17,6 @@ describe("the memory of targets", () => {
     assert.equal(memory.ejected("a"), false);
     memory.failed("a", "connection refused");
     assert.equal(memory.ejected("a"), true);
-    assert.deepEqual(memory.usable(["a", "b"], nameOf), ["b"]);
-  });
-
-  it("never ejects the last one", () => {
-    const memory = new Memory(handClock(), options);
-    failTimes(memory, "a", 3);
-    failTimes(memory, "b", 3);
-    assert.deepEqual(memory.usable(["a", "b"], nameOf), ["a", "b"]);
-    assert.deepEqual(memory.usable(["a"], nameOf), ["a"]);
   });
 
   it("lets it back after the period, twice as long each time, up to a bound", () => {

@@ -28,9 +28,9 @@ interface Entry {
 }
 
 /**
- * What this process has seen of the things it depends on: a passive health, learnt from real
- * requests, since probing every target from every gateway would itself be a load. It is a reflex
- * and no verdict: nobody else is told, and a restart forgets it.
+ * What this process has seen of things that have no equal to turn to, this region's indexes: a
+ * passive health, learnt from real requests. It is a reflex and no verdict: nobody else is told, and
+ * a restart forgets it. Targets, which have peers, are remembered in `health.ts`.
  */
 export class Memory {
   readonly #clock: Clock;
@@ -49,15 +49,6 @@ export class Memory {
   ejectedForMs(name: string): number {
     const until = this.#entries.get(name)?.ejectedUntil ?? 0;
     return Math.max(0, until - this.#clock.monotonic());
-  }
-
-  /**
-   * Those worth trying, in the given order. When all are ejected it is all of them: the last one
-   * is never ejected, since a guess at a bad target is better than a certain refusal.
-   */
-  usable<T>(things: readonly T[], nameOf: (thing: T) => string): readonly T[] {
-    const left = things.filter((thing) => !this.ejected(nameOf(thing)));
-    return left.length > 0 ? left : things;
   }
 
   succeeded(name: string): void {

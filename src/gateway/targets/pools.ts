@@ -3,12 +3,10 @@ import { Pool } from "undici";
 /** Kept-alive connections, one pool per origin: a TLS handshake per request would cost more than it. */
 export class Pools {
   readonly #connectMs: number;
-  readonly #idleMs: number;
   readonly #pools = new Map<string, Pool>();
 
-  constructor(options: { readonly connectMs: number; readonly idleMs: number }) {
+  constructor(options: { readonly connectMs: number }) {
     this.#connectMs = options.connectMs;
-    this.#idleMs = options.idleMs;
   }
 
   of(url: URL): Pool {
@@ -16,9 +14,10 @@ export class Pools {
     if (known !== undefined) return known;
     const pool = new Pool(url.origin, {
       connect: { timeout: this.#connectMs },
-      // The time to the first byte is bounded by whoever sends: a model may think for minutes.
+      // Both are bounded by whoever sends: what is long differs by target, and undici's timers do
+      // not see that a drip of single bytes is a silence.
       headersTimeout: 0,
-      bodyTimeout: this.#idleMs,
+      bodyTimeout: 0,
     });
     this.#pools.set(url.origin, pool);
     return pool;

@@ -7,28 +7,42 @@ import { inWords } from "./words.ts";
 
 export type OpenedStream =
   | { readonly kind: "stream"; readonly parts: AsyncIterable<StreamPart> }
-  | { readonly kind: "failed"; readonly because: string };
+  | {
+      readonly kind: "failed";
+      readonly because: string;
+      /** Data of the event that ended it, as it came: an error event may be meant for the caller. */
+      readonly event: string | null;
+    };
+
+export interface StreamHooks {
+  /** More of the answer is here. */
+  readonly onEvent: () => void;
+  /** At a sound [DONE]. */
+  readonly onWhole: () => void;
+  /** It began, and cannot be finished. */
+  readonly onCut: (because: string) => void;
+}
 
 /**
  * Reads an upstream's stream up to its first sound event. Before that, nothing was told to the
  * caller and any fault means another upstream; after it, a fault is a cut that the caller must see.
- * Throws what the body throws before the first event. `onWhole` is called at a sound [DONE].
+ * Throws what the body throws before the first event.
  */
 export async function openStream(
   body: AsyncIterable<Uint8Array>,
-  onWhole: () => void,
+  hooks: StreamHooks,
 ): Promise<OpenedStream> {
-  const rounds = follow(body, onWhole);
+  const rounds = follow(body, hooks);
   for (;;) {
     const { value: round } = await rounds.next();
     const failed = round === undefined ? "it ended before any answer" : faultOf(round);
     if (failed !== null) {
       await rounds.return(undefined);
-      return { kind: "failed", because: failed };
+      return { kind: "failed", because: failed, event: round?.last ?? null };
     }
     // A first event that is held back (it finishes the answer at once) is an answer begun, too.
     if (round !== undefined && round.relay.state.events > 0) {
-      return { kind: "stream", parts: toParts(round, rounds) };
+      return { kind: "stream", parts: toParts(round, rounds, hooks) };
     }
   }
 }
@@ -38,27 +52,31 @@ interface Round {
   readonly relay: Relay;
   /** SSE text that may be told now. */
   readonly text: string;
+  /** Data of the newest event. */
+  readonly last: string | null;
 }
 
 type Rounds = AsyncGenerator<Round, undefined>;
 
 /** Ends at the first [DONE] or fault, or with the body. Leaving it early closes the body. */
-async function* follow(body: AsyncIterable<Uint8Array>, onWhole: () => void): Rounds {
+async function* follow(body: AsyncIterable<Uint8Array>, hooks: StreamHooks): Rounds {
   const pieces = body[Symbol.asyncIterator]();
   const parser = new SseParser();
-  let round: Round = { relay: FRESH_RELAY, text: "" };
+  let round: Round = { relay: FRESH_RELAY, text: "", last: null };
   let settled = false;
   try {
     while (!settled && !isOver(round)) {
       const piece = await pieces.next();
       settled = piece.done === true;
       if (piece.done === true) return undefined;
+      const before = round.relay.state.events;
       round = take(round.relay, parser, piece.value);
+      if (round.relay.state.events > before) hooks.onEvent();
       yield round;
     }
     settled = judge(round.relay.state).whole;
     if (settled) {
-      onWhole();
+      hooks.onWhole();
       void drain(pieces);
     }
     return undefined;
@@ -70,13 +88,15 @@ async function* follow(body: AsyncIterable<Uint8Array>, onWhole: () => void): Ro
 function take(before: Relay, parser: SseParser, piece: Uint8Array): Round {
   let now = before;
   let text = "";
+  let last: string | null = null;
   for (const item of parser.push(piece)) {
     const { relay: next, tell } = relay(now, item);
     now = next;
     text += tell.map((data) => formatSse(data)).join("");
-    if (isOver({ relay: now, text })) break;
+    last = item.kind === "event" ? item.data : null;
+    if (isOver({ relay: now, text, last })) break;
   }
-  return { relay: now, text };
+  return { relay: now, text, last };
 }
 
 /**
@@ -103,7 +123,11 @@ function faultOf(round: Round): string | null {
   return isOver(round) && !wholeness.whole ? wholeness.because : null;
 }
 
-async function* toParts(first: Round, rounds: Rounds): AsyncGenerator<StreamPart> {
+async function* toParts(
+  first: Round,
+  rounds: Rounds,
+  hooks: StreamHooks,
+): AsyncGenerator<StreamPart> {
   let last = first;
   let broken: string | null = null;
   try {
@@ -126,8 +150,11 @@ async function* toParts(first: Round, rounds: Rounds): AsyncGenerator<StreamPart
     return;
   }
   const because = broken ?? wholeness.because;
-  const text = untold + cutEvent(`after ${howFar(state)}`, because);
-  yield { text, end: { outcome: "cut", because, usage: state.usage } };
+  hooks.onCut(because);
+  // Apart: whoever continues the answer tells the one and drops the other.
+  if (untold !== "") yield { text: untold, end: null };
+  const text = cutEvent(`after ${howFar(state)}`, because);
+  yield { text, end: { outcome: "cut", because, usage: state.usage, cut: last.relay } };
 }
 
 /**

@@ -1,38 +1,55 @@
 import { messageOf } from "../../lib/errors.ts";
+import type { FaultKind } from "./fault.ts";
 
-const WORDS: Readonly<Record<string, string>> = {
+const UNREACHED: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
-  ECONNRESET: "connection reset",
-  EPIPE: "connection reset",
   EHOSTUNREACH: "host unreachable",
   ENETUNREACH: "network unreachable",
   ETIMEDOUT: "no connection in time",
   ENOTFOUND: "its name has no address",
   EAI_AGAIN: "its name could not be looked up",
   UND_ERR_CONNECT_TIMEOUT: "no connection in time",
-  UND_ERR_SOCKET: "connection reset",
-  UND_ERR_BODY_TIMEOUT: "its answer stalled",
 };
 
-const NEVER_REACHED: readonly string[] = [
-  "ECONNREFUSED",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ETIMEDOUT",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "UND_ERR_CONNECT_TIMEOUT",
-];
+const RESET: Readonly<Record<string, string>> = {
+  ECONNRESET: "connection reset",
+  EPIPE: "connection reset",
+  UND_ERR_SOCKET: "connection reset",
+};
 
-/** Whether an upstream may have got the request, and so may have worked on it. */
-export function mayHaveReached(error: unknown): boolean {
-  return !NEVER_REACHED.includes(codeOf(error));
+/** OpenSSL's, Node's and those of certificates: the handshake failed, so nothing was sent. */
+const TLS =
+  /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)|EPROTO/;
+
+export interface Told {
+  readonly kind: FaultKind;
+  readonly because: string;
+  /** Whether an upstream may have got the request, and so may have worked on it. */
+  readonly reached: boolean;
 }
 
 /** Why an exchange ended early, in an operator's words. An aborted `signal` says it itself. */
+export function faultOfError(error: unknown, signal?: AbortSignal): Told {
+  const code = codeOf(error);
+  const because = inWords(error, signal);
+  if (signal?.aborted === true) return { kind: "silent", because, reached: true };
+  if (UNREACHED[code] !== undefined || TLS.test(code))
+    return { kind: "unreached", because, reached: false };
+  if (RESET[code] !== undefined) return { kind: "reset", because, reached: true };
+  return {
+    kind: code === "UND_ERR_BODY_TIMEOUT" ? "silent" : "nonsense",
+    because,
+    reached: true,
+  };
+}
+
+/** The same without its kind. */
 export function inWords(error: unknown, signal?: AbortSignal): string {
   if (signal?.aborted === true) return messageOf(signal.reason);
-  return WORDS[codeOf(error)] ?? messageOf(error);
+  const code = codeOf(error);
+  if (TLS.test(code)) return `TLS failed (${code})`;
+  if (code === "UND_ERR_BODY_TIMEOUT") return "its answer stalled";
+  return UNREACHED[code] ?? RESET[code] ?? messageOf(error);
 }
 
 function codeOf(error: unknown): string {

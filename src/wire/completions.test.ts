@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { CompletionTeller, completionToChat } from "./completions.ts";
+import type { Fields } from "./fields.ts";
+
+const chunk = (index: number, delta: object, finish_reason: string | null = null): Fields => ({
+  id: "chatcmpl-7",
+  object: "chat.completion.chunk",
+  created: 1,
+  model: "m",
+  choices: [{ index, delta, finish_reason }],
+});
+
+describe("a legacy completion as a chat request", () => {
+  const chatOf = (fields: object): Fields => {
+    const read = completionToChat({ model: "support", prompt: "Hello", ...fields });
+    assert.ok(read.ok, read.ok ? "" : read.message);
+    return read.chat;
+  };
+
+  it("is as short as the API documents, unless it says how long", () => {
+    assert.equal(chatOf({}).max_tokens, 16);
+    assert.equal(chatOf({ max_tokens: 500 }).max_tokens, 500);
+    assert.equal(chatOf({ max_completion_tokens: 9 }).max_tokens, null);
+  });
+
+  it("takes a list of one prompt, and best_of where it chooses nothing", () => {
+    assert.deepEqual(chatOf({ prompt: ["Hello"], n: 2, best_of: 2 }).messages, [
+      { role: "user", content: "Hello" },
+    ]);
+  });
+
+  it("never throws", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (body, prompt) => {
+        for (const given of [body, { model: "m", prompt }]) {
+          const read = completionToChat(given);
+          assert.ok(read.ok || read.param !== null);
+        }
+      }),
+    );
+  });
+});
+
+describe("a chat answer as a legacy completion", () => {
+  it("keeps choices apart, and tells the echo of each once", () => {
+    const teller = new CompletionTeller({ prompt: "P:", echo: true });
+    const told = [
+      chunk(0, { role: "assistant", content: "" }),
+      chunk(1, { content: "b" }),
+      chunk(0, { content: "a" }),
+      chunk(0, { content: "a" }),
+      chunk(1, {}, "stop"),
+    ].map((each) => teller.chunk(each)?.choices);
+    const choice = (index: number, text: string, finish_reason: string | null = null) => ({
+      index,
+      text,
+      logprobs: null,
+      finish_reason,
+    });
+    assert.deepEqual(told, [
+      undefined,
+      [choice(1, "P:b")],
+      [choice(0, "P:a")],
+      [choice(0, "a")],
+      [choice(1, "", "stop")],
+    ]);
+  });
+
+  it("passes the usage and whatever else the server says", () => {
+    const teller = new CompletionTeller({ prompt: "P:", echo: false });
+    const usage = { prompt_tokens: 1 };
+    assert.deepEqual(teller.chunk({ id: "x", choices: [], usage, system_fingerprint: "fp" }), {
+      id: "cmpl-x",
+      object: "text_completion",
+      choices: [],
+      usage,
+      system_fingerprint: "fp",
+    });
+  });
+
+  it("tells the same text however it is cut into chunks", () => {
+    fc.assert(
+      fc.property(fc.array(fc.string()), fc.boolean(), (pieces, echo) => {
+        const asked = { prompt: "P:", echo };
+        const streamed = new CompletionTeller(asked);
+        const chunks = [...pieces.map((content) => chunk(0, { content })), chunk(0, {}, "stop")];
+        const text = chunks
+          .flatMap((each) => (streamed.chunk(each)?.choices ?? []) as { text: string }[])
+          .map((choice) => choice.text)
+          .join("");
+        const message = { content: pieces.join("") };
+        const choices = [{ index: 0, message, finish_reason: "stop" }];
+        const whole = new CompletionTeller(asked).whole({ id: "x", choices });
+        assert.deepEqual((whole.choices as { text: string }[])[0]?.text, text);
+      }),
+    );
+  });
+});

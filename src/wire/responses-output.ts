@@ -1,0 +1,95 @@
+import { type Fields, fieldsList, fieldsOf, numberOr, present, textOr } from "./fields.ts";
+
+/** The objects of a `/v1/responses` answer. */
+
+export type PartKind = "output_text" | "refusal" | "reasoning_text";
+
+/** One piece of an item's content, as far as it came. */
+export interface Part {
+  readonly kind: PartKind;
+  text: string;
+  readonly logprobs: Fields[];
+  open: boolean;
+}
+
+export type ItemStatus = "in_progress" | "completed" | "incomplete";
+
+export type Item =
+  | {
+      readonly kind: "message" | "reasoning";
+      readonly id: string;
+      readonly parts: Part[];
+      status: ItemStatus;
+    }
+  | {
+      readonly kind: "function_call";
+      readonly id: string;
+      readonly callId: string;
+      readonly name: string;
+      /** The call's index in the chat answer. */
+      readonly position: number;
+      argumentText: string;
+      status: ItemStatus;
+    };
+
+export function partObject({ kind, text, logprobs }: Part): Fields {
+  if (kind === "refusal") return { type: kind, refusal: text };
+  if (kind === "reasoning_text") return { type: kind, text };
+  return { type: kind, text, annotations: [], logprobs };
+}
+
+export function itemObject(item: Item, status: ItemStatus = item.status): Fields {
+  if (item.kind === "function_call") {
+    const { id, callId, name, argumentText } = item;
+    return {
+      id,
+      type: "function_call",
+      status,
+      call_id: callId,
+      name,
+      arguments: argumentText,
+    };
+  }
+  const content = item.parts.map(partObject);
+  return item.kind === "reasoning"
+    ? { id: item.id, type: "reasoning", summary: [], content, status }
+    : { id: item.id, type: "message", status, role: "assistant", content };
+}
+
+/** Chat's usage under the names of this API; null when there is none. */
+export function responseUsage(usage: unknown): Fields | null {
+  const { prompt_tokens, completion_tokens, ...given } = fieldsOf(usage);
+  if (typeof prompt_tokens !== "number" || typeof completion_tokens !== "number") return null;
+  const inDetail = fieldsOf(given.prompt_tokens_details);
+  const outDetail = fieldsOf(given.completion_tokens_details);
+  return {
+    input_tokens: prompt_tokens,
+    input_tokens_details: present({
+      cached_tokens: numberOr(inDetail.cached_tokens, 0),
+      cache_write_tokens: numberOr(inDetail.cache_write_tokens, 0),
+    }),
+    output_tokens: completion_tokens,
+    output_tokens_details: { reasoning_tokens: numberOr(outDetail.reasoning_tokens, 0) },
+    total_tokens: numberOr(given.total_tokens, prompt_tokens + completion_tokens),
+  };
+}
+
+/** Chat's logprobs of one piece of text. */
+export function responseLogprobs(logprobs: unknown): Fields[] {
+  return fieldsList(fieldsOf(logprobs).content).map((entry) => ({
+    token: textOr(entry.token),
+    logprob: entry.logprob,
+    bytes: entry.bytes ?? [],
+    top_logprobs: fieldsList(entry.top_logprobs).map(({ token, logprob, bytes }) => ({
+      token,
+      logprob,
+      bytes: bytes ?? [],
+    })),
+  }));
+}
+
+/** Why an answer is not whole although its model ended it; null when it is whole. */
+export function incompleteReason(finish: string | null): string | null {
+  if (finish === "length") return "max_output_tokens";
+  return finish === "content_filter" ? "content_filter" : null;
+}
