@@ -16,11 +16,18 @@ export type ChildMessage =
  * it. A process whose supervisor is gone ends itself: otherwise a killed `up` would leave orphans
  * that hold the ports and go on writing the estate's files.
  */
-export async function runRole(start: () => Promise<Role>): Promise<void> {
+export async function runRole(
+  start: () => Promise<Role>,
+  announce: (role: Role) => void,
+): Promise<void> {
   try {
     const role = await start();
+    // Before anybody is told: whoever sees that it runs may stop it at once, and a signal that
+    // nobody listens to yet would end it without closing anything.
+    const stopped = untilStopped();
+    announce(role);
     tellSupervisor({ type: "ready", url: role.url });
-    await untilStopped();
+    await stopped;
     await role.close();
   } catch (error) {
     tellSupervisor(failureOf(error));

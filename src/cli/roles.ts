@@ -84,11 +84,9 @@ function regional(
 }
 
 async function serve(what: string, compose: () => Promise<Role>): Promise<void> {
-  await runRole(async () => {
-    const role = await compose();
-    progress(`tideover: ${what} listens on ${role.url} (Ctrl-C stops it)`);
-    return role;
-  });
+  await runRole(compose, ({ url }) =>
+    progress(`tideover: ${what} listens on ${url} (Ctrl-C stops it)`),
+  );
   // Whatever still holds the event loop (an idle upstream connection) must not keep a stopped role.
   process.exit(0);
 }
