@@ -3,6 +3,7 @@ import { createHttpProbe } from "../adapters/probe-http/probe.ts";
 import { ControlClient } from "../api/client.ts";
 import { loadCorpus } from "../config/load-corpus.ts";
 import { ingest } from "../drills/pipeline.ts";
+import { indexState } from "../drills/returned-region.ts";
 import { until } from "../drills/wait.ts";
 import { TideoverError } from "../lib/errors.ts";
 import type { SourceDocument } from "../model/change.ts";
@@ -61,7 +62,10 @@ export async function startLocalEstate(
   }
 }
 
-/** Every document that an index does not hold yet is handed to the agent that owns the index. */
+/**
+ * Fills the indexes that are still empty from the corpus that the spec names. What holds documents
+ * already is left alone: a pipeline may have brought newer ones than the corpus has.
+ */
 async function fillIndexes(
   estate: Estate,
   control: ControlClient,
@@ -71,9 +75,39 @@ async function fillIndexes(
   for (const index of Object.keys(estate.spec.indexes)) {
     const corpus = corpusOf(estate, index);
     if (!corpus) continue;
+    const held = await documentsIn(estate, control, token, index, signal);
+    if (held > 0) {
+      tell(`${index}: holds ${held} documents already`);
+      continue;
+    }
     const documents = loadCorpus(corpus);
     await ingestDocuments(estate, control, token, { index, documents, signal });
     tell(`${index}: ${documents.length} documents ingested`);
+  }
+}
+
+/** How many documents an index holds where it is owned, as soon as its agent can say. */
+async function documentsIn(
+  { spec }: Estate,
+  control: Pick<ControlClient, "status">,
+  token: string,
+  index: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const probe = createHttpProbe();
+  try {
+    return await until(
+      `the owner of ${index} to say what it holds`,
+      async () => {
+        const { ownerships } = await control.status();
+        const owner = ownerships.find((one) => one.index === index)?.region;
+        if (owner === undefined) return null;
+        return (await indexState({ probe, spec, token }, owner, index)).position.count;
+      },
+      { clock: createSystemClock(), timeoutMs: SETTLE_MS, signal },
+    );
+  } finally {
+    await probe.close();
   }
 }
 

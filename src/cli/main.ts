@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { enableCompileCache } from "node:module";
+import { readEnvironment } from "../config/env.ts";
 import { messageOf, TideoverError } from "../lib/errors.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { progress } from "./output.ts";
 import { buildProgram } from "./program.ts";
 
 // An estate starts seven processes from the same sources: compiled once, they start in half the time.
@@ -14,6 +16,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 try {
+  for (const warning of readEnvironment(process.env).warnings) progress(`tideover: ${warning}`);
   await buildProgram().parseAsync(process.argv);
 } catch (error) {
   process.exitCode = report(error);

@@ -6,7 +6,11 @@ import type { UpFlags } from "./up-run.ts";
 export function upCommand(): Command {
   return withEstateOptions(new Command("up"))
     .description("start a whole estate on this machine and leave it running until Ctrl-C")
-    .addOption(new Option("--sample", "the estate that comes with Tideover").default(false))
+    .addOption(
+      new Option("--sample", "the estate that comes with Tideover")
+        .default(false)
+        .conflicts("spec"),
+    )
     .addOption(
       new Option("--free-ports", "run a copy of the spec on ports that are free now").default(
         false,

@@ -199,16 +199,20 @@ describe("what a caller got", () => {
   });
 
   test("is a failure when nobody listens", async () => {
-    const clock = createSystemClock();
     const client = clientFor("http://127.0.0.1:1", "key");
     client.maxRetries = 0;
-    assert.equal((await ask(client, QUESTION, true, clock)).result, "failed");
+    assert.equal((await ask(client, QUESTION, true, world())).result, "failed");
   });
 
   function askOnce(question: Question, stream: boolean) {
-    return ask(clientFor(gateway, "key"), question, stream, createSystemClock());
+    return ask(clientFor(gateway, "key"), question, stream, world());
   }
 });
+
+/** A clock, and nobody who breaks anything off. */
+function world(): Pick<LoadOptions, "clock" | "signal"> {
+  return { clock: createSystemClock(), signal: new AbortController().signal };
+}
 
 describe("a load", () => {
   const question = (workflow: string, tenant = "acme"): Question => ({
@@ -231,7 +235,7 @@ describe("a load", () => {
       perSecond: 500,
       streamEvery: 2,
       maxRequests: 8,
-      clock: createSystemClock(),
+      ...world(),
       ...over,
     });
 
@@ -251,6 +255,21 @@ describe("a load", () => {
     assert.deepEqual(
       new Set(requests.map(({ model, key, text }) => `${model} ${key} ${text}`)),
       new Set(["rag key-acme to rag", "plain key-bolt to plain"]),
+    );
+  });
+
+  test("is broken off at once, without waiting for answers that may never come", async () => {
+    const stop = new AbortController();
+    // As a gateway that holds a request: connected, and silent.
+    const arrived = new Promise<void>((resolve) => {
+      reply = () => resolve();
+    });
+    const running = load({ maxRequests: 1, signal: stop.signal });
+    await arrived;
+    stop.abort();
+    assert.deepEqual(
+      (await running.stop()).map(({ result }) => result),
+      ["failed"],
     );
   });
 

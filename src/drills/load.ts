@@ -44,6 +44,8 @@ export interface LoadOptions {
   /** No more than this, whatever happens: a load must end by itself. */
   readonly maxRequests: number;
   readonly clock: Clock;
+  /** Breaks off what is under way: a person who pressed Ctrl-C waits for no held request. */
+  readonly signal: AbortSignal;
 }
 
 export interface Load {
@@ -78,7 +80,7 @@ export function startLoad(options: LoadOptions): Load {
     sent += 1;
     if (!client) return;
     const streamed = turns.next(question.workflow) % options.streamEvery === 0;
-    const done = ask(client, question, streamed, options.clock).then((outcome) => {
+    const done = ask(client, question, streamed, options).then((outcome) => {
       outcomes.push(outcome);
       for (const listener of listeners) listener(outcome);
       underWay.delete(done);
@@ -126,10 +128,13 @@ export async function ask(
   client: OpenAI,
   question: Question,
   streamed: boolean,
-  clock: Clock,
+  { clock, signal }: Pick<LoadOptions, "clock" | "signal">,
 ): Promise<Outcome> {
   const sentAt = clock.now();
-  const got = await (streamed ? askStreamed(client, question) : askWhole(client, question)).catch(
+  const got = await (streamed
+    ? askStreamed(client, question, signal)
+    : askWhole(client, question, signal)
+  ).catch(
     (error): Answer => ({ result: "failed", detail: describe(error), text: "", headers: null }),
   );
   const { result, detail, text, headers } = got;
@@ -163,8 +168,10 @@ function body(question: Question): {
   return { model: question.workflow, messages: [{ role: "user", content: question.text }] };
 }
 
-async function askWhole(client: OpenAI, question: Question): Promise<Answer> {
-  const { data, response } = await client.chat.completions.create(body(question)).withResponse();
+async function askWhole(client: OpenAI, question: Question, signal: AbortSignal): Promise<Answer> {
+  const { data, response } = await client.chat.completions
+    .create(body(question), { signal })
+    .withResponse();
   const [choice] = data.choices;
   const finished = isFinished(choice?.finish_reason);
   return {
@@ -175,9 +182,13 @@ async function askWhole(client: OpenAI, question: Question): Promise<Answer> {
   };
 }
 
-async function askStreamed(client: OpenAI, question: Question): Promise<Answer> {
+async function askStreamed(
+  client: OpenAI,
+  question: Question,
+  signal: AbortSignal,
+): Promise<Answer> {
   const { data, response } = await client.chat.completions
-    .create({ ...body(question), stream: true })
+    .create({ ...body(question), stream: true }, { signal })
     .withResponse();
   const { headers } = response;
   let text = "";

@@ -114,6 +114,7 @@ function startTraffic(world: DrillWorld, scope: Scope): Traffic {
     streamEvery: 2,
     maxRequests: MAX_REQUESTS,
     clock: world.clock,
+    signal: world.signal,
   });
   let writer = scope.victim;
   const trickles = new Map(

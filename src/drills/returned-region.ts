@@ -15,7 +15,7 @@ type IndexState = z.infer<typeof stateSchema>;
 
 /** How an index stands in a region, asked of its agent. Throws when that does not answer. */
 export async function indexState(
-  world: DrillWorld,
+  world: Pick<DrillWorld, "probe" | "spec" | "token">,
   region: string,
   index: string,
 ): Promise<IndexState> {
@@ -53,7 +53,7 @@ async function askReturned(
     const question = world.questions.find((one) => one.workflow === workflow);
     const key = question && world.keys.get(question.tenant);
     if (!question || !key) continue;
-    const outcome = await ask(clientFor(gateway, key), question, false, world.clock);
+    const outcome = await ask(clientFor(gateway, key), question, false, world);
     found.push({
       workflow,
       region: outcome.region,

@@ -236,11 +236,12 @@ function servedBy({ workflows }: EstateStatus): Record<string, string> {
   );
 }
 
-/** What an index holds; its log may have grown by documents that it held already. */
+/** What an index holds, and how long its log is: a restart adds nothing to either. */
 function documentsIn({ regions }: EstateStatus): string[] {
   return regions.flatMap(({ region, indexes }) =>
     indexes.map(
-      ({ index, position: { count, digest } }) => `${region} ${index} ${count} ${digest}`,
+      ({ index, position: { seq, count, digest } }) =>
+        `${region} ${index} ${seq} ${count} ${digest}`,
     ),
   );
 }
