@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { TideoverError } from "../lib/errors.ts";
 import type { OperatorRequest } from "../model/request.ts";
-import { requestMove } from "./move-request.ts";
+import { type MoveOutcome, requestMove } from "./move-request.ts";
 import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "./options.ts";
 import { print, printJson, progress } from "./output.ts";
 
@@ -69,6 +69,16 @@ async function move(
     onProgress: progress,
   });
   if (flags.json) printJson(outcome);
-  else print(outcome.because);
+  else print(sentenceOf(outcome, kind, workflow));
   if (!outcome.completed) process.exitCode = 1;
+}
+
+/** A refusal says what it refuses; of a plan people want to hear first how it ended. */
+function sentenceOf(
+  { plan, completed, because }: MoveOutcome,
+  kind: string,
+  workflow: string,
+): string {
+  if (plan === null) return because;
+  return `${kind} of ${workflow} ${completed ? "completed" : "FAILED"} under epoch ${plan.plan.epoch}: ${because}`;
 }
