@@ -1,7 +1,10 @@
 import { TideoverError } from "../lib/errors.ts";
 import { didYouMean } from "./did-you-mean.ts";
 
-/** The environment, read once at the start and judged; nothing else reads process.env. */
+/**
+ * Tideover's own variables, read once at the start and judged. Beside them only the API keys that a
+ * spec names (`keyEnv`) are looked up, where a role is composed.
+ */
 export interface Environment {
   /** TIDEOVER_SPEC: the spec, when no --spec is given. */
   readonly spec: string | null;
