@@ -17,6 +17,7 @@ const USAGE_CODES: readonly ErrorCode[] = [
   "SPEC_MISSING",
   "SPEC_INVALID",
   "RELEASE_INVALID",
+  "KEY_INVALID",
   "CORPUS_INVALID",
   "NOT_FOUND",
 ];
@@ -28,6 +29,8 @@ const UNAVAILABLE_CODES: readonly ErrorCode[] = [
   "STORE_UNAVAILABLE",
   "PEER_UNAVAILABLE",
   "UNAUTHORIZED",
+  "ARTIFACTS_UNAVAILABLE",
+  "DISK_FULL",
 ];
 
 export function exitCodeOf(code: ErrorCode): number {

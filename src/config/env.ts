@@ -12,6 +12,8 @@ export interface Environment {
   readonly dataDir: string | null;
   /** TIDEOVER_TOKEN: secret that opens the control API and the agents; null when not set. */
   readonly token: string | null;
+  /** COSIGN_PASSWORD: opens and makes encrypted private keys, as with cosign; null when not set. */
+  readonly cosignPassword: string | null;
   /** TIDEOVER_DEBUG: show stack traces of faults in Tideover itself. */
   readonly debug: boolean;
   /** TIDEOVER_LOG: least level that is logged. */
@@ -40,6 +42,8 @@ export function readEnvironment(env: Variables): Environment {
     spec: readPath(env, "TIDEOVER_SPEC"),
     dataDir: readPath(env, "TIDEOVER_DATA"),
     token: readToken(given(env, "TIDEOVER_TOKEN")),
+    // Set to nothing, it is a password: cosign's own for a key that needs none.
+    cosignPassword: env.COSIGN_PASSWORD ?? null,
     debug: isOn(given(env, "TIDEOVER_DEBUG")),
     logLevel: readLogLevel(given(env, "TIDEOVER_LOG")),
     colours: readColours(env),

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { GoldenSet } from "../model/golden.ts";
 import type { Release } from "../model/release.ts";
-import type { Spec } from "../model/spec.ts";
+import { releaseSpecOf, type Spec } from "../model/spec.ts";
 import type { Fault, Path } from "./faults.ts";
 import { readGolden } from "./load-corpus.ts";
 import { readRelease } from "./load-release.ts";
@@ -37,7 +37,11 @@ export function readBeside(spec: Spec, folder: string): ReadBeside {
 type Find = (written: string, wanted: "folder" | "file", path: Path) => string | undefined;
 
 function releaseIn(spec: Spec, find: Find, faults: Fault[]): Release | null {
-  const path = spec.release === undefined ? undefined : find(spec.release, "folder", ["release"]);
+  const release = releaseSpecOf(spec);
+  const at = typeof spec.release === "string" ? ["release"] : ["release", "folder"];
+  const path = release === null ? undefined : find(release.folder, "folder", at);
+  for (const [i, key] of (release?.trust ?? []).entries())
+    find(key, "file", ["release", "trust", i]);
   if (path === undefined) return null;
   const read = readRelease(path);
   if (read.ok) return read.release.body;

@@ -19,9 +19,15 @@ export function schemaAt(tree: SchemaNode, path: Path): SchemaNode | undefined {
       typeof part === "number"
         ? node?.items
         : (node?.properties?.[part] ?? node?.additionalProperties);
-    node = isNode(next) ? next : undefined;
+    node = isNode(next) ? withKeys(next) : undefined;
   }
   return node;
+}
+
+/** Where several shapes may stand, the one that has keys: only of that can a key be asked for. */
+function withKeys(node: SchemaNode): SchemaNode {
+  const mapping = node.anyOf?.find((one) => isNode(one) && one.properties !== undefined);
+  return isNode(mapping) ? mapping : node;
 }
 
 function isNode(value: unknown): value is SchemaNode {
@@ -36,7 +42,7 @@ export function judgeShape<Schema extends z.ZodType>(
   const result = schema.safeParse(data, { reportInput: true });
   if (result.success) return { ok: true, value: result.data };
   const tree = schemaTree(schema);
-  const remarks = result.error.issues.flatMap((issue) => explain(issue, tree));
+  const remarks = result.error.issues.flatMap(meant).flatMap((issue) => explain(issue, tree));
   return { ok: false, remarks: withoutEchoes(remarks) };
 }
 
@@ -50,6 +56,16 @@ function withoutEchoes(remarks: readonly Remark[]): Remark[] {
   return remarks.filter(
     ({ path, message }) => message !== MISSING || !corrected.has(pathText(path)),
   );
+}
+
+/** Of several shapes that may stand there, the faults of the one that was tried. */
+function meant(issue: Issue): Issue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const tried = issue.errors.find((issues) =>
+    issues.every(({ code, path }) => path.length > 0 || code === "unrecognized_keys"),
+  );
+  if (tried === undefined) return [issue];
+  return tried.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
 function explain(issue: Issue, tree: SchemaNode): Remark[] {

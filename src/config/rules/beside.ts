@@ -1,3 +1,4 @@
+import { promptFor } from "../../model/release-policy.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { type FileRule, type Finding, listed, workflowsOf } from "./rule.ts";
 
@@ -24,8 +25,9 @@ export const promptExists: FileRule = (spec, { release }) =>
  * prompt is fine: the gateway then gives the documents alone.
  */
 export const documentsReachTheModel: FileRule = (spec, { release }) =>
-  workflowsOf(spec).flatMap(([name, { prompt, retrieval }]): Finding[] => {
-    if (retrieval === undefined || prompt === undefined) return [];
+  workflowsOf(spec).flatMap(([name, { prompt: inSpec, retrieval }]): Finding[] => {
+    const prompt = promptFor(release, name, inSpec ?? null);
+    if (retrieval === undefined || prompt === null) return [];
     const system = release?.prompts[prompt]?.system;
     if (system === undefined || system.includes("{{documents}}")) return [];
     const path = ["workflows", name, "prompt"];
