@@ -11,6 +11,7 @@ import { type Spec, specSchema } from "../../src/model/spec.ts";
 import type { AuditLog } from "../../src/ports/audit.ts";
 import type { EmbeddedChange, IndexStore } from "../../src/ports/index.ts";
 import { type Agent, startAgent } from "../../src/region/agent.ts";
+import { knownReleases } from "../../src/region/known-releases.ts";
 import { createEmbedder } from "../../src/runtime/embedding.ts";
 import { type RunningRuntime, startRuntime } from "../../src/runtime/server.ts";
 import { MemoryIndex } from "../../src/sim/index.ts";
@@ -191,7 +192,11 @@ export class FakeGateway implements AuditLog {
     keepsAudit: true,
     takesSnapshots: true,
     mode: "normal",
+    /** More of its status than a gateway of before releases said. */
+    status: {} as object,
   };
+  /** Questions that it was asked, in order. */
+  readonly questions: string[] = [];
   /** Readiness headers of the chats, in order; undefined for a chat without one. */
   readonly readinessHeaders: (string | undefined)[] = [];
   readonly #records = new Map<string, AuditRecord>();
@@ -247,7 +252,7 @@ export class FakeGateway implements AuditLog {
   ): Promise<GatewayAnswer> {
     if (url === "/healthz") return [200, { status: "ok" }, {}];
     if (url === GATEWAY_PATHS.status) {
-      return [200, { number: this.number, sinceMs: 5, lastError: null }, {}];
+      return [200, { number: this.number, sinceMs: 5, lastError: null, ...this.says.status }, {}];
     }
     if (url === GATEWAY_PATHS.snapshot && !this.says.takesSnapshots) {
       return [409, { adopted: false, number: this.number, reason: "no trusted key" }, {}];
@@ -270,6 +275,7 @@ export class FakeGateway implements AuditLog {
     if (tenant === undefined) return [401, { error: { message: "unknown key" } }, {}];
     const requestId = String(headers[HEADERS.requestId]);
     const question = (body as { messages: { content: string }[] }).messages[0]?.content ?? "";
+    this.questions.push(question);
     const hits = await this.#index.search({
       vector: Float32Array.from(embedder.embed(question)),
       embedding: EMBEDDING,
@@ -396,6 +402,7 @@ export async function createAgentWorld(detection?: Record<string, string>): Prom
           port: 0,
           spec,
           release: RELEASE,
+          releases: knownReleases(store, () => null),
           golden: new Map([[WORKFLOW, GOLDEN]]),
           store,
           clock,

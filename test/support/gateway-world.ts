@@ -5,6 +5,7 @@ import { join } from "node:path";
 import OpenAI from "openai";
 import { pino } from "pino";
 import type { GatewayOptions } from "../../src/gateway/options.ts";
+import type { ServedSnapshot } from "../../src/gateway/served-release.ts";
 import { type Gateway, startGateway } from "../../src/gateway/server.ts";
 import { SnapshotHolder } from "../../src/gateway/snapshots.ts";
 import { canonicalJson, sha256 } from "../../src/lib/canonical.ts";
@@ -12,7 +13,13 @@ import { signText } from "../../src/lib/signing.ts";
 import type { AuditRecord } from "../../src/model/audit.ts";
 import type { Position } from "../../src/model/position.ts";
 import { DEFAULT_REFLEX } from "../../src/model/reflex.ts";
-import type { SignedSnapshot, Snapshot, WorkflowRoute } from "../../src/model/snapshot.ts";
+import type { Release } from "../../src/model/release.ts";
+import type {
+  CarriedRelease,
+  SignedSnapshot,
+  Snapshot,
+  WorkflowRoute,
+} from "../../src/model/snapshot.ts";
 import type { AuditLog } from "../../src/ports/audit.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { IndexHit, IndexQuery, IndexStore } from "../../src/ports/index.ts";
@@ -125,8 +132,17 @@ export function signingKey(): SigningKey {
   };
 }
 
+/** A snapshot whose regions all serve one release, with that release in reach. */
+export type OneReleaseSnapshot = ServedSnapshot;
+
 export function signSnapshot(snapshot: Snapshot, key: SigningKey): SignedSnapshot {
-  return signText(canonicalJson(snapshot), key.privatePem);
+  // What a region sees of its own release is not part of what is signed.
+  const {
+    release: _release,
+    releaseDigest: _digest,
+    ...signed
+  }: Partial<ServedSnapshot> = snapshot;
+  return signText(canonicalJson(signed), key.privatePem);
 }
 
 export const ROUTE: WorkflowRoute = {
@@ -141,32 +157,60 @@ export const ROUTE: WorkflowRoute = {
   longContext: null,
 };
 
-/** A sound snapshot of two regions and one workflow, `support`, that `eu-west` serves. */
-export function snapshotOf(changes: Partial<Snapshot> = {}): Snapshot {
+/** Stands for the snapshot's one release where a test builds a region by hand. */
+export const THE_RELEASE = "";
+
+export const RELEASE_ONE: Release = {
+  name: "handbook",
+  version: "1",
+  model: { id: "m", digest: "sha256:m", fingerprint: "f" },
+  embedding: { id: "lexical-1", dimensions: DIMENSIONS, fingerprint: "e" },
+  prompts: {
+    support: {
+      system: "You help {{tenant}} with {{workflow}}.\n{{documents}}",
+      version: "sha256:prompt-one",
+    },
+  },
+  policy: { requestsPerMinute: 600, maxOutputTokens: 100 },
+};
+
+/**
+ * A sound snapshot of two regions and one workflow, `support`, that `eu-west` serves. Every region
+ * serves `release`, under `releaseDigest`, but one whose `release` says otherwise.
+ */
+export function snapshotOf(changes: Partial<OneReleaseSnapshot> = {}): OneReleaseSnapshot {
+  const { release = RELEASE_ONE, releaseDigest = "sha256:release-one" } = changes;
+  const made = rawSnapshot(changes);
+  const regions = Object.entries(made.regions).map(([name, region]) => {
+    const own = region.release === THE_RELEASE ? releaseDigest : region.release;
+    return [name, { ...region, release: release === null ? "none" : own }] as const;
+  });
+  const one = release === null ? {} : { [releaseDigest]: carried(release) };
+  return {
+    ...made,
+    release,
+    releaseDigest: release === null ? "none" : releaseDigest,
+    releases: { ...one, ...changes.releases },
+    regions: Object.fromEntries(regions),
+  };
+}
+
+export function carried(body: Release): CarriedRelease {
+  return { body, signatures: [], parts: {} };
+}
+
+function rawSnapshot(changes: Partial<Snapshot>): Snapshot {
   return {
     estate: "test",
     number: 1,
     issuedAt: 1_700_000_000_000,
     because: "a test",
-    releaseDigest: "sha256:release-one",
-    release: {
-      name: "handbook",
-      version: "1",
-      model: { id: "m", digest: "sha256:m", fingerprint: "f" },
-      embedding: { id: "lexical-1", dimensions: DIMENSIONS, fingerprint: "e" },
-      prompts: {
-        support: {
-          system: "You help {{tenant}} with {{workflow}}.\n{{documents}}",
-          version: "sha256:prompt-one",
-        },
-      },
-      policy: { requestsPerMinute: 600, maxOutputTokens: 100 },
-    },
+    releases: {},
     maxBodyBytes: 10 * 1024 * 1024,
     reflex: DEFAULT_REFLEX,
     regions: {
-      "eu-west": { gateway: "http://127.0.0.1:9", jurisdiction: "EU", targets: [] },
-      "us-east": { gateway: "http://127.0.0.1:9", jurisdiction: "US", targets: [] },
+      "eu-west": regionOf("http://127.0.0.1:9"),
+      "us-east": regionOf("http://127.0.0.1:9"),
     },
     workflows: { support: ROUTE },
     tenants: {
@@ -184,7 +228,7 @@ export function regionOf(gateway: string, ...urls: string[]): Snapshot["regions"
     model: "m",
     keyEnv: null,
   }));
-  return { gateway, jurisdiction: "EU", targets };
+  return { gateway, jurisdiction: "EU", release: THE_RELEASE, targets };
 }
 
 /** What a test started, and how it all ends. */
@@ -207,10 +251,17 @@ export class World {
   }
 
   /** An estate's holder, with its own file; adopts the given snapshot at once. */
-  async holder(first: Snapshot | null, clock: Clock = realClock): Promise<SnapshotHolder> {
+  async holder(
+    first: Snapshot | null,
+    clock: Clock = realClock,
+    region = "eu-west",
+  ): Promise<SnapshotHolder> {
     const file = join(await this.folder(), "snapshot.json");
     const holder = SnapshotHolder.signed({
       estate: "test",
+      region,
+      // Tests write digests that a person can read.
+      verifyRelease: () => null,
       file,
       trusted: [this.key.publicPem],
       clock,
