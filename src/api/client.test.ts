@@ -63,6 +63,8 @@ test("speaks with the real API: status, plans, record, runbook and a move", asyn
     controller: { status: () => null },
     token: TOKEN,
     newId: () => "r1",
+    verifyRelease: () => null,
+    numberOf: () => null,
   });
   try {
     const client = clientOf(new URL(api.url).host);

@@ -1,7 +1,9 @@
 import { messageOf, TideoverError } from "../lib/errors.ts";
 import type { Evidence } from "../model/evidence.ts";
 import type { Plan, PlanState } from "../model/plan.ts";
-import type { OperatorRequest } from "../model/request.ts";
+import type { OperatorRequest, ReleaseRequest } from "../model/request.ts";
+import type { OfferedRelease } from "../model/snapshot.ts";
+import type { ReleaseStatus } from "./release-status.ts";
 import type { Runbook } from "./runbook.ts";
 import type { EstateStatus } from "./status.ts";
 
@@ -52,6 +54,24 @@ export class ControlClient {
     });
   }
 
+  release(): Promise<ReleaseStatus> {
+    return this.#get("/v1/release");
+  }
+
+  /** Makes a release known to the estate. Throws RELEASE_INVALID when it is refused. */
+  makeKnown(release: OfferedRelease, by: string): Promise<{ digest: string }> {
+    const body = JSON.stringify({ ...release, by });
+    return this.#ask("/v1/releases", { method: "POST", body });
+  }
+
+  /** Leaves a request about the release; `release` null: the last good one. */
+  changeRelease(
+    kind: ReleaseRequest["kind"],
+    body: { release: string | null; by: string },
+  ): Promise<ReleaseRequest> {
+    return this.#ask(`/v1/release/${kind}`, { method: "POST", body: JSON.stringify(body) });
+  }
+
   #get<Body>(path: string): Promise<Body> {
     return this.#ask(path, {});
   }
@@ -88,11 +108,10 @@ async function answerOf<Body>(response: Response): Promise<Body> {
   });
 }
 
-type Refusal = "NOT_FOUND" | "USAGE" | "UNAUTHORIZED" | "STORE_UNAVAILABLE";
+const REFUSALS = ["NOT_FOUND", "USAGE", "UNAUTHORIZED", "RELEASE_INVALID"] as const;
 
-function codeOf(code: string | undefined): Refusal {
-  if (code === "NOT_FOUND" || code === "USAGE" || code === "UNAUTHORIZED") return code;
-  return "STORE_UNAVAILABLE";
+function codeOf(code: string | undefined): (typeof REFUSALS)[number] | "STORE_UNAVAILABLE" {
+  return REFUSALS.find((one) => one === code) ?? "STORE_UNAVAILABLE";
 }
 
 function causeOf(error: unknown): string {

@@ -6,9 +6,11 @@ import { fileURLToPath } from "node:url";
 import { loadRelease } from "../config/load-release.ts";
 import { loadSpec } from "../config/load-spec.ts";
 import { planFor } from "../core/plans/plan.ts";
+import { initialReleaseIntent } from "../core/publish/releases.ts";
 import { TideoverError } from "../lib/errors.ts";
 import { KEYS } from "../model/keys.ts";
 import type { Spec } from "../model/spec.ts";
+import { releaseSpecOf } from "../model/spec.ts";
 import { formatDuration } from "../model/units.ts";
 import { SIM_RELEASE, simSpec } from "../sim/estate.ts";
 import { type Runbook, runbookOf } from "./runbook.ts";
@@ -19,7 +21,8 @@ const NOW = 1_700_000_000_000;
 
 function exampleEstate(name: string) {
   const { spec, folder } = loadSpec(join(examples, name));
-  return { spec, release: spec.release ? loadRelease(resolve(folder, spec.release)) : null };
+  const release = releaseSpecOf(spec);
+  return { spec, release: release ? loadRelease(resolve(folder, release.folder)) : null };
 }
 
 const names = [...globSync("*.yaml", { cwd: examples }), "estate/tideover.yaml"].sort();
@@ -201,3 +204,24 @@ for (const unknown of ["nobody", "toString", "__proto__", ""]) {
     });
   });
 }
+
+test("shows how the release is changed and changed back, from what the regions run now", async () => {
+  const { spec, release } = exampleEstate("estate/tideover.yaml");
+  assert.ok(release);
+  const [workflow = ""] = Object.keys(spec.workflows);
+  const fresh = await runbookOf(null, { spec, release }, workflow, NOW);
+  const kinds = fresh.release?.activation.steps.map(({ kind }) => kind) ?? [];
+  assert.equal(kinds[0], "prefetch-release");
+  assert.equal(kinds.filter((kind) => kind === "activate-release").length, 2);
+  assert.equal(fresh.release?.rollback.release, release.digest);
+  assert.equal(fresh.release?.activation.epoch, 2);
+  const later = initialReleaseIntent(spec, "sha256:later", NOW);
+  const store = await storeWith({ [KEYS.releaseIntent]: { ...later, epoch: 7 } });
+  const now = await runbookOf(store, { spec, release }, workflow, NOW);
+  assert.deepEqual(
+    [now.release?.activation.epoch, now.release?.rollback.release],
+    [8, "sha256:later"],
+  );
+  const none = await runbookOf(null, { spec, release: null }, workflow, NOW);
+  assert.equal(none.release, null);
+});

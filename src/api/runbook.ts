@@ -1,17 +1,20 @@
 import { decide } from "../core/decisions/decide.ts";
 import { announcementOf } from "../core/plans/announcement.ts";
 import { planFor } from "../core/plans/plan.ts";
-import { initialIntents, initialOwnerships, NO_RELEASE } from "../core/publish/snapshot.ts";
+import { NO_RELEASE } from "../core/publish/releases.ts";
+import { initialIntents, initialOwnerships } from "../core/publish/snapshot.ts";
 import { TideoverError } from "../lib/errors.ts";
 import { intentSchema, ownershipSchema } from "../model/intent.ts";
 import { KEYS } from "../model/keys.ts";
 import type { Plan } from "../model/plan.ts";
 import { readinessSchema } from "../model/readiness.ts";
 import type { Release } from "../model/release.ts";
+import { knownReleaseSchema, releaseIntentSchema, releaseOf } from "../model/release-intent.ts";
 import type { Spec } from "../model/spec.ts";
 import { formatDuration } from "../model/units.ts";
 import type { Verdict } from "../model/verdict.ts";
 import type { Store } from "../ports/store.ts";
+import { type ReleaseRunbook, releaseRunbookOf } from "./release-runbook.ts";
 import { readAll } from "./status.ts";
 
 export interface Runbook {
@@ -25,6 +28,8 @@ export interface Runbook {
   readonly customers: string;
   /** The plan that would run now; null with the reason in `situation`. */
   readonly plan: Plan | null;
+  /** How the release is changed, and changed back; null: an estate without one. */
+  readonly release: ReleaseRunbook | null;
 }
 
 /**
@@ -38,7 +43,7 @@ export async function runbookOf(
   workflow: string,
   now: number,
 ): Promise<Runbook> {
-  const { spec, release } = estate;
+  const { spec } = estate;
   const workflowSpec = spec.workflows[workflow];
   if (!workflowSpec) throw unknownWorkflow(spec, workflow);
   const state = await presentState(store, spec, workflow, now);
@@ -53,6 +58,7 @@ export async function runbookOf(
     cooldownMs: spec.detection.cooldown,
     unsettledDependencies: [],
   });
+  const release = await releaseIn(store, estate, decision.to[0] ?? state.intent.serving[0] ?? "");
   const plan =
     decision.kind === "hold"
       ? null
@@ -86,7 +92,22 @@ export async function runbookOf(
         : ["none: full answers or none"],
     customers: `${customers.channel}: ${plan ? announcementOf(plan, customers.message) : customers.message}`,
     plan,
+    release: await releaseRunbookOf(store, estate, now),
   };
+}
+
+/** What the region serves now, which need not be what the release folder holds by now. */
+async function releaseIn(
+  store: Store | null,
+  { release }: { release: { digest: string; body: Release } | null },
+  region: string,
+): Promise<{ digest: string; body: Release } | null> {
+  const stored = store === null ? null : await store.get(KEYS.releaseIntent);
+  const intent = releaseIntentSchema.safeParse(stored?.value);
+  if (store === null || !intent.success) return release;
+  const entry = await store.get(KEYS.release(releaseOf(intent.data, region)));
+  const known = knownReleaseSchema.safeParse(entry?.value);
+  return known.success ? known.data : release;
 }
 
 interface PresentState {

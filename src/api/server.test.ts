@@ -23,6 +23,8 @@ function optionsWith(store: Store, over: Partial<ApiOptions> = {}): ApiOptions {
     controller: { status: () => ({ turn: "all is well" }) },
     token: TOKEN,
     newId: () => "r1",
+    verifyRelease: () => null,
+    numberOf: () => null,
     ...over,
   };
 }

@@ -12,11 +12,12 @@ import type { Spec } from "../model/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
 import { readEvidence } from "./evidence.ts";
+import { addReleaseRoutes, type ReleaseRoutesOptions } from "./release-routes.ts";
 import { reportAgesOf } from "./report-ages.ts";
 import { runbookOf } from "./runbook.ts";
 import { readAll, readStatus } from "./status.ts";
 
-export interface ApiOptions {
+export interface ApiOptions extends Pick<ReleaseRoutesOptions, "verifyRelease" | "numberOf"> {
   readonly host: string;
   readonly port: number;
   readonly estate: { spec: Spec; release: { digest: string; body: Release } | null };
@@ -79,6 +80,7 @@ export function createApi(options: ApiOptions): Hono {
     });
     return context.json(request, 202);
   });
+  addReleaseRoutes(app, options, reportAges);
   app.notFound((context) =>
     context.json(
       { error: { code: "NOT_FOUND", message: `no such path: ${context.req.path}` } },
@@ -155,7 +157,7 @@ function sameToken(header: string | undefined, token: string): boolean {
 function statusOf(error: TideoverError | null): 400 | 401 | 404 | 503 | 500 {
   if (error?.code === "UNAUTHORIZED") return 401;
   if (error?.code === "NOT_FOUND") return 404;
-  if (error?.code === "USAGE") return 400;
+  if (error?.code === "USAGE" || error?.code === "RELEASE_INVALID") return 400;
   return error?.code === "STORE_UNAVAILABLE" ? 503 : 500;
 }
 

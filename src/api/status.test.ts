@@ -18,7 +18,11 @@ import {
 
 const spec = simSpec({ regions: ["eu-west", "us-east", "ap-south"] });
 const SNAPSHOT = {
-  payload: JSON.stringify({ number: 12, releaseDigest: "sha256:r", more: "of it" }),
+  payload: JSON.stringify({
+    number: 12,
+    regions: { "eu-west": { release: "sha256:r" }, "us-east": { release: "sha256:r" } },
+    more: "of it",
+  }),
   keyId: "k",
   signature: "s",
 };

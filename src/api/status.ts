@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { decisionSchema } from "../model/decision.ts";
 import { intentSchema, ownershipSchema } from "../model/intent.ts";
 import { KEYS } from "../model/keys.ts";
@@ -6,12 +6,15 @@ import { planSchema, planStateSchema } from "../model/plan.ts";
 import { type Readiness, readinessSchema } from "../model/readiness.ts";
 import type { IndexState } from "../model/signal.ts";
 import { regionReportSchema } from "../model/signal.ts";
-import { snapshotSchema } from "../model/snapshot.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Store } from "../ports/store.ts";
 import { readNewestEvidence } from "./evidence.ts";
 
-const summarySchema = snapshotSchema.pick({ number: true, releaseDigest: true }).strip();
+/** Of the published snapshot, what stands at the top of the status. */
+const summarySchema = z.object({
+  number: z.int(),
+  regions: z.record(z.string(), z.object({ release: z.string() })),
+});
 
 /** A region's report older than this says what was, not what is. */
 const REPORT_FRESH_MS = 5_000;
@@ -50,6 +53,7 @@ export interface EstateStatus {
   readonly estate: string;
   readonly leader: string | null;
   readonly snapshot: number | null;
+  /** What every region shall serve; null before the first snapshot, and while they differ. */
   readonly releaseDigest: string | null;
   readonly workflows: readonly WorkflowStatus[];
   readonly regions: readonly RegionStatus[];
@@ -181,10 +185,17 @@ function leaderName(value: unknown): string | null {
   return String(value.id);
 }
 
-function snapshotSummary(value: unknown): { number: number; releaseDigest: string } | null {
+interface Summary {
+  readonly number: number;
+  readonly releaseDigest: string | null;
+}
+
+function snapshotSummary(value: unknown): Summary | null {
   if (typeof value !== "object" || value === null || !("payload" in value)) return null;
   try {
-    return summarySchema.parse(JSON.parse(String(value.payload)));
+    const { number, regions } = summarySchema.parse(JSON.parse(String(value.payload)));
+    const [one = null, ...others] = new Set(Object.values(regions).map(({ release }) => release));
+    return { number, releaseDigest: others.length === 0 ? one : null };
   } catch {
     // Another version's, or damaged: no reason to hide everything else from whoever asks.
     return null;

@@ -5,11 +5,15 @@ import { openSqliteStore } from "../adapters/store-sqlite/store.ts";
 import { TideoverError } from "../lib/errors.ts";
 import type { RegionSpec } from "../model/spec.ts";
 import { startAgent } from "../region/agent.ts";
+import { withArtifacts } from "../region/artifacts/releases.ts";
+import { knownReleases } from "../region/known-releases.ts";
 import { listenAddress, regionOf } from "./address.ts";
+import { openArtifacts } from "./artifacts.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
 import { openIndexes } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
+import { releaseVerifier, trustOf } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
 
 /** One region's agent: the only process that writes the region's indexes. */
@@ -29,11 +33,19 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
   const probe = createHttpProbe();
   const indexes = await openIndexes(estate, regionName, { readOnly: false });
   const audit = await openJsonlAudit({ path: files.audit });
+  const artifacts = openArtifacts(estate, regionName, { clock, store });
+  const known = knownReleases(
+    store,
+    releaseVerifier({ trust: trustOf(estate, regionName), clock }),
+  );
   const agent = await startAgent({
     region: regionName,
     ...listenAddress(region.agent),
     spec: estate.spec,
     release: estate.release,
+    ...(artifacts === null
+      ? { releases: known }
+      : { releases: withArtifacts(known, artifacts.keeper), artifacts: artifacts.keeper }),
     golden: estate.golden,
     store,
     clock,
@@ -45,7 +57,7 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
     targetKeys: targetKeys(region),
     logger: createLogger(`agent:${regionName}`, estate.environment.logLevel),
   });
-  return closing(agent, [...indexes.values(), audit, probe, store]);
+  return closing(agent, [...(artifacts?.opened ?? []), ...indexes.values(), audit, probe, store]);
 }
 
 /** API keys of runtime targets, from the environment variables that the spec names. */

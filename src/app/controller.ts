@@ -8,12 +8,13 @@ import { createGatewayTraffic } from "../adapters/traffic-gateways/traffic.ts";
 import { startApi } from "../api/server.ts";
 import { startController } from "../control/controller.ts";
 import { signText } from "../lib/signing.ts";
-import type { Spec } from "../model/spec.ts";
+import { releaseSpecOf, type Spec } from "../model/spec.ts";
 import { listenAddress } from "./address.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
 import { withCanaryKeys } from "./keys.ts";
 import { createLogger } from "./logger.ts";
+import { loadedRelease, namedTrust, releaseVerifier, signedNumber } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
 
 /** One controller with its API. Several may run on one store: one leads. */
@@ -22,6 +23,8 @@ export async function composeController(estate: Estate, address: string): Promis
   const clock = createSystemClock();
   const keys = keysOf(estate);
   const { spec } = estate;
+  const release = releaseSpecOf(spec);
+  const trust = namedTrust(estate);
   const id = `controller-${address.replace(/^.*:/, "")}`;
   const logger = createLogger(id, estate.environment.logLevel);
   const store = openSqliteStore({ path: estate.data.store, clock });
@@ -29,7 +32,8 @@ export async function composeController(estate: Estate, address: string): Promis
   const controller = startController({
     id,
     spec: withCanaryKeys(spec, keys),
-    release: estate.release,
+    release: estate.release === null ? null : loadedRelease(estate.release),
+    ...(release === null ? {} : { bakeMs: release.bake }),
     store,
     clock,
     probe,
@@ -48,6 +52,8 @@ export async function composeController(estate: Estate, address: string): Promis
     controller,
     token: keys.token,
     newId: randomUUID,
+    verifyRelease: releaseVerifier({ trust, clock }),
+    numberOf: (offered) => signedNumber(offered, trust()),
   });
   // The API first: a controller that stops must not be asked for anything more.
   return closing(api, [{ close: () => controller.stop() }, probe, store]);

@@ -19,6 +19,10 @@ export interface RegionDir {
   readonly root: string;
   readonly snapshot: string;
   readonly audit: string;
+  /** The public keys whose releases this region takes. */
+  readonly trust: string;
+  /** This region's own copies of releases, models and images: an OCI layout. */
+  readonly artifacts: string;
   index(name: string): string;
 }
 
@@ -42,6 +46,8 @@ function regionDir(root: string): RegionDir {
     root,
     snapshot: join(root, "snapshot.json"),
     audit: join(root, "audit.jsonl"),
+    trust: join(root, "trust"),
+    artifacts: join(root, "artifacts"),
     index: (name) => join(root, "indexes", `${name}.db`),
   };
 }

@@ -2,11 +2,10 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Environment, readEnvironment } from "../config/env.ts";
 import { loadGolden } from "../config/load-corpus.ts";
-import { loadRelease } from "../config/load-release.ts";
+import { type LoadedRelease, loadRelease } from "../config/load-release.ts";
 import { loadSpec } from "../config/load-spec.ts";
 import type { GoldenSet } from "../model/golden.ts";
-import type { Release } from "../model/release.ts";
-import type { Spec } from "../model/spec.ts";
+import { releaseSpecOf, type Spec } from "../model/spec.ts";
 import { type DataDir, dataDirAt } from "./data-dir.ts";
 import { type EstateKeys, ensureKeys } from "./keys.ts";
 
@@ -14,7 +13,7 @@ import { type EstateKeys, ensureKeys } from "./keys.ts";
 export interface Estate {
   readonly specPath: string;
   readonly spec: Spec;
-  readonly release: { readonly digest: string; readonly body: Release } | null;
+  readonly release: LoadedRelease | null;
   /** Golden questions per workflow. */
   readonly golden: ReadonlyMap<string, GoldenSet>;
   readonly data: DataDir;
@@ -35,12 +34,13 @@ export function openEstate(options: EstateOptions): Estate {
   const environment = readEnvironment(process.env);
   const alone = options.read === "spec-only";
   const { spec, path, folder } = loadSpec(options.spec, { files: alone ? "ignored" : "judged" });
+  const release = releaseSpecOf(spec);
   const beside = (name: string): string => resolve(folder, name);
   const data = options.data ?? environment.dataDir ?? `.tideover/${spec.estate}`;
   return {
     specPath: path,
     spec,
-    release: spec.release && !alone ? loadRelease(beside(spec.release)) : null,
+    release: release && !alone ? loadRelease(beside(release.folder)) : null,
     golden: alone ? new Map() : goldenSets(spec, beside),
     data: dataDirAt(data),
     environment,

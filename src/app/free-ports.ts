@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { specWithPorts } from "../config/spec-ports.ts";
 import { TideoverError } from "../lib/errors.ts";
-import type { Spec } from "../model/spec.ts";
+import { type ReleaseSpec, releaseSpecOf, type Spec } from "../model/spec.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, openEstate } from "./estate.ts";
 import { refuseWhenUp } from "./lock.ts";
@@ -31,11 +31,15 @@ export async function freePortCopy(estate: Estate): Promise<Estate> {
 
 function namedFiles(spec: Spec): string[] {
   const named = [
-    spec.release,
+    ...filesOf(releaseSpecOf(spec)),
     ...Object.values(spec.indexes).map(({ corpus }) => corpus),
     ...Object.values(spec.workflows).map(({ golden }) => golden?.questions),
   ];
   return [...new Set(named.filter((path) => path !== undefined))];
+}
+
+function filesOf(release: ReleaseSpec | null): string[] {
+  return release === null ? [] : [release.folder, ...release.trust];
 }
 
 function copyNamed(source: string, folder: string, path: string): void {

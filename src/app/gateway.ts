@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { openJsonlAudit } from "../adapters/audit-jsonl/audit.ts";
 import { createSystemClock } from "../adapters/clock-system/clock.ts";
+import { oneRelease } from "../core/publish/releases.ts";
 import { buildSnapshot, initialIntents } from "../core/publish/snapshot.ts";
 import { startGateway } from "../gateway/server.ts";
 import { SnapshotHolder } from "../gateway/snapshots.ts";
@@ -10,6 +11,7 @@ import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
 import { openIndexes } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
+import { releaseVerifier, trustOf } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
 
 /** One region's gateway, from the spec, the region's own files and nothing else. */
@@ -46,11 +48,14 @@ function snapshotsFor(estate: Estate, region: string, clock: Clock): SnapshotHol
     const now = clock.now();
     const intents = initialIntents(spec, now);
     const because = `read from ${estate.specPath}`;
-    const snapshot = buildSnapshot({ spec, release, intents, number: 1, because, now });
-    return SnapshotHolder.standalone(snapshot, clock);
+    const releases = oneRelease(release);
+    const snapshot = buildSnapshot({ spec, releases, intents, number: 1, because, now });
+    return SnapshotHolder.standalone(snapshot, region, clock);
   }
   return SnapshotHolder.signed({
     estate: spec.estate,
+    region,
+    verifyRelease: releaseVerifier({ trust: trustOf(estate, region), clock }),
     file: estate.data.region(region).snapshot,
     trusted: keysOf(estate).trustedKeys,
     clock,

@@ -19,6 +19,7 @@ export async function composeRuntime(
     port: Number(url.port || 80),
     model: target.model,
     modelDigest: reference.modelDigest,
+    quantization: reference.quantization,
     embeddingSalt: reference.embeddingSalt,
     tokenDelayMs: reference.tokenDelay,
     ...embeddingOf(estate),

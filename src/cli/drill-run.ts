@@ -1,12 +1,16 @@
+import { dirname, join } from "node:path";
 import { createSystemClock } from "../adapters/clock-system/clock.ts";
 import { createHttpProbe } from "../adapters/probe-http/probe.ts";
 import { makeWritable } from "../app/data-dir.ts";
 import { type Estate, keysOf } from "../app/estate.ts";
+import { findRelease } from "../app/find-release.ts";
 import { SupervisorClient } from "../app/supervisor-api.ts";
 import type { ReportContent } from "../core/evidence/report.ts";
+import { runBadRelease } from "../drills/bad-release.ts";
 import { questionsOf } from "../drills/questions.ts";
 import { runRegionOutage } from "../drills/region-outage.ts";
-import type { Control, RegionFaults } from "../drills/world.ts";
+import type { Control, DrillWorld, RegionFaults } from "../drills/world.ts";
+import type { OfferedRelease } from "../model/snapshot.ts";
 import { connect } from "./connect.ts";
 import { EXIT } from "./exit-codes.ts";
 import { type EstateFlags, runningEstate } from "./options.ts";
@@ -15,57 +19,84 @@ import { showReport } from "./report.ts";
 
 export interface DrillFlags extends EstateFlags {
   readonly region?: string;
+  readonly release?: string;
   readonly report?: string;
   readonly json: boolean;
 }
 
-export async function drill(flags: DrillFlags, signal: AbortSignal): Promise<void> {
+export async function drill(name: string, flags: DrillFlags, signal: AbortSignal): Promise<void> {
   const estate = runningEstate(flags);
-  const faults = SupervisorClient.at(estate.data);
-  const region = flags.region ?? null;
   const folder = flags.report ?? estate.data.report;
   // Now, and not after a minute of drill whose report would be lost.
   makeWritable(folder);
-  const content = await drillRegionOutage({
-    estate,
-    control: connect(estate),
-    faults,
-    signal,
-    region,
-    tell: timedProgress(),
-  });
+  const on = { estate, control: connect(estate), signal, tell: timedProgress() };
+  const content =
+    name === "bad-release"
+      ? await drillBadRelease({ ...on, release: await badRelease(estate, flags.release) })
+      : await drillRegionOutage({
+          ...on,
+          faults: SupervisorClient.at(estate.data),
+          region: flags.region ?? null,
+        });
   showReport(content, { folder, json: flags.json });
   if (content.verdict !== "pass") process.exitCode = EXIT.failed;
 }
 
-/** The drill on an estate that is up; `demo` runs the same one on the estate that it starts. */
-export async function drillRegionOutage(options: {
+/** What every drill is given. */
+interface DrillOptions {
   readonly estate: Estate;
   readonly control: Control;
-  readonly faults: RegionFaults;
   readonly signal: AbortSignal;
-  readonly region: string | null;
   readonly tell: (line: string) => void;
-}): Promise<ReportContent> {
-  const { estate, control, faults, signal, region, tell } = options;
+}
+
+/** The drill on an estate that is up; `demo` runs the same one on the estate that it starts. */
+export function drillRegionOutage(
+  options: DrillOptions & { readonly faults: RegionFaults; readonly region: string | null },
+): Promise<ReportContent> {
+  const { faults, region } = options;
+  return inWorld(options, faults, (world) => runRegionOutage(world, { region }));
+}
+
+/** The same for a release that is bad on purpose: nothing is killed. */
+export function drillBadRelease(
+  options: DrillOptions & { readonly release: OfferedRelease },
+): Promise<ReportContent> {
+  const { release } = options;
+  return inWorld(options, NO_FAULTS, (world) => runBadRelease(world, { release }));
+}
+
+const NO_FAULTS: RegionFaults = {
+  killRegion: () => Promise.reject(new Error("this drill kills nothing")),
+  restore: async () => undefined,
+};
+
+async function badRelease(estate: Estate, named: string | undefined): Promise<OfferedRelease> {
+  const text = named ?? join(dirname(estate.specPath), "release-bad");
+  const { signatures = [], parts = {}, ...found } = await findRelease(text);
+  return { ...found, signatures, parts };
+}
+
+async function inWorld(
+  { estate, control, signal, tell }: DrillOptions,
+  faults: RegionFaults,
+  run: (world: DrillWorld) => Promise<ReportContent>,
+): Promise<ReportContent> {
   const keys = keysOf(estate);
   const probe = createHttpProbe();
   try {
-    return await runRegionOutage(
-      {
-        spec: estate.spec,
-        control,
-        faults,
-        probe,
-        clock: createSystemClock(),
-        token: keys.token,
-        keys: new Map(Object.entries(keys.canaryKeys)),
-        questions: questionsOf(estate.spec, estate.golden),
-        tell,
-        signal,
-      },
-      { region },
-    );
+    return await run({
+      spec: estate.spec,
+      control,
+      faults,
+      probe,
+      clock: createSystemClock(),
+      token: keys.token,
+      keys: new Map(Object.entries(keys.canaryKeys)),
+      questions: questionsOf(estate.spec, estate.golden),
+      tell,
+      signal,
+    });
   } finally {
     await probe.close();
   }

@@ -1,4 +1,5 @@
 import { Command, type CommanderError } from "commander";
+import { artifactsCommand } from "./artifacts.ts";
 import { checkCommand } from "./check.ts";
 import { demoCommand } from "./demo.ts";
 import { drillCommand } from "./drill.ts";
@@ -6,6 +7,7 @@ import { EXIT, EXIT_CODES_HELP } from "./exit-codes.ts";
 import { indexCommand } from "./index-ingest.ts";
 import { keyCommand } from "./key.ts";
 import { moveCommands } from "./move.ts";
+import { releaseCommand } from "./release.ts";
 import { roleCommands } from "./roles.ts";
 import { runbookCommand } from "./runbook.ts";
 import { statusCommand } from "./status.ts";
@@ -29,6 +31,8 @@ export function buildProgram(): Command {
     ...moveCommands(),
     checkCommand(),
     indexCommand(),
+    artifactsCommand(),
+    releaseCommand(),
     keyCommand(),
     demoCommand(),
     ...roleCommands(),

@@ -61,7 +61,7 @@ function reportLines(content: ReportContent): string[] {
       ],
       [
         "failback",
-        failback.completed ? "completed" : "NOT completed",
+        failback.completed ? (failback.to === null ? "not needed" : "completed") : "NOT completed",
         failback.tookSeconds === null
           ? failback.because
           : `in ${failback.tookSeconds.toFixed(2)} s`,

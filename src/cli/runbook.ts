@@ -61,11 +61,22 @@ function runbookLines(runbook: Runbook): string[] {
     ...section("Versions expected", runbook.expectedVersions.map(bullet)),
     ...section("Acceptable degraded modes, in this order", runbook.acceptableModes.map(bullet)),
     ...section("How customers are told", [runbook.customers]),
-    ...section("The plan that would run", planLines(runbook)),
+    ...section("The plan that would run", planLines(runbook.plan)),
+    ...releaseSections(runbook).flatMap(([title, lines]) => section(title, lines)),
   ];
 }
 
-function planLines({ plan }: Runbook): string[] {
+/** A release is every workflow's: its runbook is the same in each of theirs. */
+function releaseSections({ release }: Runbook): [title: string, lines: string[]][] {
+  if (release === null) return [];
+  const { activation, rollback } = release;
+  return [
+    ["Another release: `tideover release activate FOLDER`", planLines(activation)],
+    ["Back to the last good one: `tideover release rollback`", planLines(rollback)],
+  ];
+}
+
+function planLines(plan: Runbook["plan"]): string[] {
   if (!plan) return ["none: see above"];
   return plan.steps.flatMap((step, index) => [
     `${index + 1}. ${paint("bold", step.id)}  (at most ${formatDuration(step.deadlineMs)})`,

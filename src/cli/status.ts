@@ -45,7 +45,7 @@ async function statusOf(estate: Estate): Promise<EstateStatus> {
 export function statusLines(status: EstateStatus): string[] {
   const leader = status.leader ?? paint("red", "no controller leads");
   return [
-    `${paint("bold", status.estate)}  leader ${leader}  snapshot ${status.snapshot ?? "-"}  release ${short(status.releaseDigest)}`,
+    `${paint("bold", status.estate)}  leader ${leader}  snapshot ${status.snapshot ?? "-"}  release ${releaseText(status)}`,
     "",
     ...table([
       ["WORKFLOW", "SERVED BY", "EPOCH", "MODE", "RTO", "RPO", "STANDBY"],
@@ -95,6 +95,8 @@ function regionRow(region: EstateStatus["regions"][number]): string[] {
   ];
 }
 
-function short(digest: string | null): string {
-  return digest === null ? "-" : digest.slice(0, 19);
+/** While an activation moves region by region, there is no one release to name. */
+function releaseText({ releaseDigest, snapshot }: EstateStatus): string {
+  if (releaseDigest !== null) return releaseDigest.slice(0, 19);
+  return snapshot === null ? "-" : "differs by region (tideover release status)";
 }

@@ -1,4 +1,4 @@
-import type { Release } from "../model/release.ts";
+import type { LoadedRelease } from "../core/publish/releases.ts";
 import type { SignedSnapshot } from "../model/snapshot.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Agents } from "../ports/agents.ts";
@@ -19,8 +19,10 @@ export interface ControllerDeps {
   /** Unique among the controllers of one store; it names the leader and the observer. */
   readonly id: string;
   readonly spec: Spec;
-  /** null: an estate without a release folder. */
-  readonly release: { readonly digest: string; readonly body: Release } | null;
+  /** What the estate begins with; null: an estate without a release folder. */
+  readonly release: LoadedRelease | null;
+  /** How long a region runs a new release before the next one gets it, in ms; 5 s when left out. */
+  readonly bakeMs?: number;
   readonly store: Store;
   readonly clock: Clock;
   readonly probe: Probe;

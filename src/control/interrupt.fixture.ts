@@ -10,11 +10,19 @@ import { type SimController, World } from "../sim/world.ts";
  * while a plan is decided and run, start another, and expect the same end, each effect once.
  */
 
-interface Scenario {
+export interface Scenario {
   readonly name: string;
   /** Done to each controller that is started. */
   readonly arm?: (controller: SimController) => void;
   readonly begin: (world: World) => void;
+  readonly isOver: (world: World) => boolean;
+  /** What must be so at the end, however often it was interrupted. */
+  readonly expectEnd: (world: World) => void;
+}
+
+interface MoveScenario extends Scenario, MoveEnd {}
+
+interface MoveEnd {
   readonly to: string;
   /** Of intent, ownership and snapshot when all is done. */
   readonly epochs: readonly [intent: number, ownership: number, snapshot: number];
@@ -22,26 +30,26 @@ interface Scenario {
   readonly status: "completed" | "failed";
 }
 
-export const failover: Scenario = {
+export const failover = move({
   name: "failover",
   begin: (world) => world.kill("eu-west"),
   to: "us-east",
   epochs: [2, 2, 2],
   announcements: 1,
   status: "completed",
-};
+});
 
-export const switchover: Scenario = {
+export const switchover = move({
   name: "switchover",
   begin: (world) => world.request({ kind: "switchover", workflow: "rag-search", to: "us-east" }),
   to: "us-east",
   epochs: [2, 3, 2],
   announcements: 1,
   status: "completed",
-};
+});
 
 /** Breaks in the middle, with an index frozen, and is put back: thawed, under one more epoch. */
-export const undone: Scenario = {
+export const undone = move({
   ...switchover,
   name: "switchover that is put back",
   arm: ({ agents }) => {
@@ -52,7 +60,11 @@ export const undone: Scenario = {
   to: "eu-west",
   announcements: 0,
   status: "failed",
-};
+});
+
+function move(given: Omit<MoveScenario, "isOver" | "expectEnd">): MoveScenario {
+  return { ...given, isOver: isMoveOver, expectEnd: (world) => expectMoved(world, given) };
+}
 
 /** A point in a run: the n-th watched call, before it left or after its answer came. */
 interface Point {
@@ -70,7 +82,7 @@ const SETTLED_MS = 1_500;
 
 /** The suite of one scenario. A file each, so that they run side by side: they are the longest. */
 export function interruptSuite(scenario: Scenario): void {
-  describe(`a ${scenario.name} is interrupted`, async () => {
+  describe(`interrupted: ${scenario.name}`, async () => {
     const points = await pointsOf(scenario);
 
     test("there are points to interrupt it at", () => {
@@ -141,7 +153,7 @@ async function pointsOf(scenario: Scenario): Promise<Point[]> {
   watch(start(world, scenario, "c1"), (label, at) => points.push({ at, label }));
   await settle(world, scenario);
   const from = points.length;
-  await world.until("the plan is over", () => isOver(world));
+  await world.until("the plan is over", () => scenario.isOver(world));
   await world.run(100);
   return points.slice(from);
 }
@@ -174,10 +186,14 @@ function watch({ process }: SimController, told: (label: string, at: number) => 
 }
 
 async function expectTheSameEnd(world: World, scenario: Scenario): Promise<void> {
-  const { to, epochs, announcements, status } = scenario;
-  await world.until("the plan is over", () => isOver(world));
+  await world.until("the plan is over", () => scenario.isOver(world));
   // Whatever would still be done twice gets its chance: a successor's lease and its first turns.
   await world.run(4_500);
+  scenario.expectEnd(world);
+  assert.deepEqual(verifyChain(world.evidence()), { ok: true });
+}
+
+function expectMoved(world: World, { to, epochs, announcements, status }: MoveEnd): void {
   const { movingBy, serving, epoch } = world.intent();
   const ownership = world.ownership();
   const { snapshot } = world.region(to);
@@ -194,10 +210,9 @@ async function expectTheSameEnd(world: World, scenario: Scenario): Promise<void>
     world.plans().map(({ state }) => state.status),
     [status],
   );
-  assert.deepEqual(verifyChain(world.evidence()), { ok: true });
 }
 
-function isOver(world: World): boolean {
+function isMoveOver(world: World): boolean {
   const states = world.plans().map(({ state }) => state.status);
   return world.intent().movingBy === null && states.length > 0 && !states.includes("running");
 }

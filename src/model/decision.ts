@@ -5,12 +5,19 @@ export const decisionKindSchema = z.enum([
   "failover",
   "switchover",
   "failback",
+  "activate",
   "rollback",
   "degrade",
   "repair",
   "hold",
 ]);
 export type DecisionKind = z.infer<typeof decisionKindSchema>;
+
+/**
+ * Stands where a decision or a plan names its workflow, and is about all of them: a release is
+ * activated and rolled back whole. No workflow can be called so.
+ */
+export const EVERY_WORKFLOW = "*";
 
 /** What to do about a workflow, with its reason and the alternatives that were refused. */
 export const decisionSchema = z.strictObject({
@@ -20,6 +27,8 @@ export const decisionSchema = z.strictObject({
   /** Regions that stop serving, and those that serve afterwards. Both empty for a hold. */
   from: z.array(z.string()),
   to: z.array(z.string()),
+  /** Digest of the release that shall serve: of `activate` and `rollback` only. */
+  release: z.string().optional(),
   because: z.string(),
   refused: z.array(z.strictObject({ alternative: z.string(), why: z.string() })),
 });

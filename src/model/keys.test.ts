@@ -12,11 +12,13 @@ const LISTED = {
   planState: [KEYS.planStates, KEYS.planState("p1")],
   decision: [KEYS.decisions, KEYS.decision("rag")],
   request: [KEYS.requests, KEYS.request("r1")],
+  release: [KEYS.releases, KEYS.release(`sha256:${"1".repeat(64)}`)],
+  releaseRequest: [KEYS.releaseRequests, KEYS.releaseRequest("r1")],
   evidence: [KEYS.evidences, KEYS.evidence(1)],
 } as const;
 
 test("a listing finds the keys of its kind, and none of another", () => {
-  const singles = [KEYS.leader, KEYS.term, KEYS.snapshot, KEYS.evidenceHead];
+  const singles = [KEYS.leader, KEYS.term, KEYS.snapshot, KEYS.evidenceHead, KEYS.releaseIntent];
   const all = [...Object.values(LISTED).map(([, key]) => key), ...singles];
   for (const [prefix, key] of Object.values(LISTED))
     assert.deepEqual(

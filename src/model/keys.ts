@@ -10,6 +10,14 @@ export const KEYS = {
   readinesses: "readiness/",
   intent: (workflow: string): string => `intent/${workflow}`,
   intents: "intent/",
+  /** A release that the estate knows: its body, by digest. */
+  release: (digest: string): string => `release/${digest}`,
+  releases: "release/",
+  /** Which release each region runs, and which was the last good one. */
+  releaseIntent: "release-intent",
+  /** A person's wish for another release, taken up by the leader at its next turn. */
+  releaseRequest: (id: string): string => `release-request/${id}`,
+  releaseRequests: "release-request/",
   ownership: (index: string): string => `ownership/${index}`,
   ownerships: "ownership/",
   plan: (id: string): string => `plan/${id}`,

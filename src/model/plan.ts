@@ -11,6 +11,13 @@ export const STEP_KINDS = [
   "confirm-acknowledged",
   "prove-traffic",
   "announce",
+  "prefetch-release",
+  "verify-release",
+  "take-release",
+  "activate-release",
+  "prove-release",
+  "bake-release",
+  "record-release",
 ] as const;
 export const stepKindSchema = z.enum(STEP_KINDS);
 export type StepKind = z.infer<typeof stepKindSchema>;
@@ -31,6 +38,8 @@ export const stepSchema = z.strictObject({
   /** What puts it back, or `none` with the reason. */
   undo: z.string(),
   deadlineMs: z.number().positive(),
+  /** How long the step watches before it is proven, in ms: of `bake-release` only. */
+  waitMs: z.number().nonnegative().optional(),
 });
 export type Step = z.infer<typeof stepSchema>;
 
@@ -40,8 +49,9 @@ export const planSchema = z.strictObject({
   /** Plan that last moved this workflow; null for the first. */
   parent: z.string().nullable(),
   decision: decisionSchema,
+  /** Workflow that is moved; EVERY_WORKFLOW for a release's activation or rollback. */
   workflow: z.string(),
-  /** Ownership that the plan acts under: the intent's epoch when it was made, plus one. */
+  /** Ownership that the plan acts under: the epoch of its intent when it was made, plus one. */
   epoch: z.int().positive(),
   /** Release that must serve afterwards. */
   release: z.string(),

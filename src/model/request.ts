@@ -11,3 +11,15 @@ export const operatorRequestSchema = z.strictObject({
   at: z.number(),
 });
 export type OperatorRequest = z.infer<typeof operatorRequestSchema>;
+
+/** What a person asked the controllers to do about the release, in every region at once. */
+export const releaseRequestSchema = z.strictObject({
+  id: z.string(),
+  /** `continue`: a bake that is not proven goes on by this person's word, in this one region. */
+  kind: z.enum(["activate", "rollback", "continue"]),
+  /** Release that shall serve; null: the controller chooses (rollback: the last good one). */
+  release: z.string().nullable(),
+  by: z.string(),
+  at: z.number(),
+});
+export type ReleaseRequest = z.infer<typeof releaseRequestSchema>;

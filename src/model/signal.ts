@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { goldenScoreSchema, outcomeWindowSchema } from "./outcomes.ts";
 import { positionSchema } from "./position.ts";
 
 /** What was looked at: one part of one region. */
@@ -53,9 +54,22 @@ export const regionReportSchema = z.strictObject({
   monotonicNow: z.number(),
   signals: z.array(signalSchema),
   indexes: z.array(indexStateSchema),
+  /** How this region answers the golden questions of each workflow, in each of its releases. */
+  golden: z
+    .array(z.strictObject({ workflow: z.string(), scores: z.array(goldenScoreSchema) }))
+    .optional(),
   /** Snapshot that this region's gateway says it serves; null when it did not answer. */
   gateway: z
-    .strictObject({ number: z.int(), sinceMs: z.number(), lastError: z.string().nullable() })
+    .strictObject({
+      number: z.int(),
+      sinceMs: z.number(),
+      lastError: z.string().nullable(),
+      /** Digest of the release that it serves, and for how long; absent before its first snapshot. */
+      release: z.string().optional(),
+      releaseSinceMs: z.number().optional(),
+      /** What became of the requests that it answered, by workflow and release. */
+      outcomes: z.array(outcomeWindowSchema).optional(),
+    })
     .nullable(),
 });
 export type RegionReport = z.infer<typeof regionReportSchema>;

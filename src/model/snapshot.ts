@@ -33,6 +33,24 @@ export const workflowRouteSchema = z.strictObject({
 });
 
 /**
+ * A release as a snapshot carries it: what is served, and what it can be verified by. A gateway
+ * verifies its region's own before it serves it (gateway/verify-release.ts).
+ */
+export const carriedReleaseSchema = z.strictObject({
+  body: releaseSchema,
+  /** Cosign's signatures of the digest: the signed text, and the signature in base64. */
+  signatures: z.array(z.strictObject({ payload: z.string(), signature: z.string() })),
+  /** The blobs that the digest is made of, base64 by digest; empty where it is the body's own. */
+  parts: z.record(z.string(), z.string()),
+});
+export type CarriedRelease = z.infer<typeof carriedReleaseSchema>;
+
+/** A release under the digest that it is offered as. */
+export interface OfferedRelease extends CarriedRelease {
+  readonly digest: string;
+}
+
+/**
  * All that a gateway needs to serve, as one immutable value with a number that only grows. A
  * gateway never asks anyone anything else, which is why it outlives every controller and store.
  */
@@ -42,8 +60,8 @@ export const snapshotSchema = z.strictObject({
   /** Wall clock, for people. */
   issuedAt: z.number(),
   because: z.string(),
-  releaseDigest: z.string(),
-  release: releaseSchema.nullable(),
+  /** By digest: every release that a region below names. */
+  releases: z.record(z.string(), carriedReleaseSchema),
   maxBodyBytes: z.number(),
   reflex: reflexSchema,
   regions: z.record(
@@ -51,6 +69,11 @@ export const snapshotSchema = z.strictObject({
     z.strictObject({
       gateway: z.string().describe("Base URL."),
       jurisdiction: z.string(),
+      /**
+       * Digest of the release that this region serves, `none` in an estate without one. Each region
+       * has its own: an activation moves region by region.
+       */
+      release: z.string(),
       targets: z.array(targetSchema),
     }),
   ),

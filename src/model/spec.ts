@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { artifactsSpecSchema } from "./artifact-spec.ts";
 import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
 import { reflexSpecSchema } from "./reflex.ts";
@@ -69,6 +70,10 @@ const runtimeTargetSchema = z.strictObject({
           description: "Digest of the model artifact that it answers as.",
           examples: ["sha256:0a1b2c3d"],
         }),
+      quantization: z
+        .enum(["none", "fp8", "int8", "int4"])
+        .default("none")
+        .describe("How its weights are stored: shows in log-probabilities, not in words."),
       embeddingSalt: z
         .string({ error: "is no text; write it in quotes" })
         .default("")
@@ -295,6 +300,17 @@ const detectionSchema = z.strictObject({
     .describe("Least time between two unplanned moves of a workflow."),
 });
 
+const releaseSpecSchema = z.strictObject({
+  folder: z.string().describe("Folder of the release: release.yaml and prompts/."),
+  trust: z
+    .array(z.string())
+    .default([])
+    .describe("Public keys (PEM files) whose releases are served; none: unsigned ones are, too."),
+  bake: durationSchema
+    .prefault("5s")
+    .describe("How long a region runs a new release before the next region gets it."),
+});
+
 export const specSchema = z.strictObject({
   tideover: z
     .literal(1, { error: "is no version of this format that this program reads; write 1" })
@@ -304,7 +320,17 @@ export const specSchema = z.strictObject({
     .array(addressSchema)
     .default([])
     .describe("Where the controllers' API listens; one leads."),
-  release: z.string().optional().describe("Folder of the release: release.yaml and prompts/."),
+  release: z
+    .union([z.string(), releaseSpecSchema], {
+      error: "is no release; write the path of its folder, such as ./release",
+    })
+    .optional()
+    .describe(
+      "Folder of the release (release.yaml and prompts/), or `folder` with `trust` and `bake`.",
+    ),
+  artifacts: artifactsSpecSchema
+    .optional()
+    .describe("Copies of releases, models and images in each region."),
   maxBody: sizeSchema.prefault("10MiB").describe("Largest request body that a gateway accepts."),
   detection: detectionSchema
     .prefault({})
@@ -332,3 +358,12 @@ export type WorkflowSpec = Spec["workflows"][string];
 export type IndexSpec = Spec["indexes"][string];
 export type RuntimeTarget = RegionSpec["components"]["runtime"]["targets"][number];
 export type DetectionSpec = Spec["detection"];
+export type ReleaseSpec = z.infer<typeof releaseSpecSchema>;
+
+const PLAIN_RELEASE = { trust: [], bake: 5_000 };
+
+/** What the spec says of the release, whichever way it is written; null when it says nothing. */
+export function releaseSpecOf({ release }: Pick<Spec, "release">): ReleaseSpec | null {
+  if (release === undefined) return null;
+  return typeof release === "string" ? { folder: release, ...PLAIN_RELEASE } : release;
+}

@@ -17,6 +17,8 @@ export const verdictSchema = z.strictObject({
   /** Region that it is about. */
   region: z.string(),
   health: healthSchema,
+  /** Digest of the release that it is about: of `bad-release` only. */
+  release: z.string().optional(),
   because: z.string(),
   witnesses: z.array(witnessSchema),
   /** How long the failing observations reach back, in ms; 0 unless failed or degraded. */

@@ -1,4 +1,4 @@
-import type { IndexName, RegionName, WorkflowName } from "../model/ids.ts";
+import type { IndexName, RegionName, ReleaseDigest, WorkflowName } from "../model/ids.ts";
 import type { Ownership } from "../model/intent.ts";
 import type { Position } from "../model/position.ts";
 import type { Readiness } from "../model/readiness.ts";
@@ -22,8 +22,31 @@ export interface Agents {
     index: IndexName,
     timeoutMs: number,
   ): Promise<{ readonly own: Position; readonly owner: Position | null }>;
-  /** Sends one canary request for the workflow through this region's gateway. */
-  canary(region: RegionName, workflow: WorkflowName, timeoutMs: number): Promise<CanaryAnswer>;
+  /**
+   * Sends one canary request for the workflow through this region's gateway. `standby`: the region
+   * answers it itself, whoever serves the workflow.
+   */
+  canary(
+    region: RegionName,
+    workflow: WorkflowName,
+    timeoutMs: number,
+    options?: { readonly standby: boolean },
+  ): Promise<CanaryAnswer>;
+  /** Copies what the region lacks of a release, for at most that long; it goes on afterwards. */
+  fetchRelease(region: RegionName, digest: ReleaseDigest, timeoutMs: number): Promise<HeldRelease>;
+  /**
+   * Verifies the region's own copy against the region's own trust root. Throws RELEASE_INVALID
+   * (never) when it is refused: unsigned, tampered, expired, downgraded.
+   */
+  verifyRelease(region: RegionName, digest: ReleaseDigest, timeoutMs: number): Promise<HeldRelease>;
+}
+
+/** How a release stands in one region. */
+export interface HeldRelease {
+  /** Everything that is asked for is there, and holds. */
+  readonly complete: boolean;
+  /** In one sentence: what is there, or what is missing and how far it is. */
+  readonly detail: string;
 }
 
 export interface CanaryAnswer {

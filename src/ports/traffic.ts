@@ -14,5 +14,12 @@ export interface Traffic {
 }
 
 export type Acknowledgement =
-  | { readonly reachable: true; readonly number: number; readonly lastError: string | null }
+  | {
+      readonly reachable: true;
+      readonly number: number;
+      readonly lastError: string | null;
+      /** How long it has served that number, in ms, and which release; absent when it did not say. */
+      readonly sinceMs?: number;
+      readonly release?: string;
+    }
   | { readonly reachable: false; readonly reason: string };

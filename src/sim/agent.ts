@@ -88,7 +88,11 @@ async function oneTurn(
     monotonicNow: clock.monotonic(),
     signals: [...signals],
     indexes: [...region.indexes.values()].map((copy) => indexState(options, copy)),
-    gateway: { number: region.snapshot?.number ?? 0, sinceMs: 0, lastError: null },
+    golden: Object.keys(spec.workflows).map((workflow) => ({
+      workflow,
+      scores: region.goldenScores(),
+    })),
+    gateway: { number: region.snapshot?.number ?? 0, sinceMs: 0, lastError: region.lastError },
   };
   const readiness = Object.keys(spec.workflows).map((workflow) =>
     simReadiness(options, workflow, false),

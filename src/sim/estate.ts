@@ -46,6 +46,16 @@ export const SIM_RELEASE: { readonly digest: string; readonly body: Release } = 
   },
 };
 
+/** Another version of it. */
+export function simRelease(digit: string): { readonly digest: string; readonly body: Release } {
+  const { body } = SIM_RELEASE;
+  const system = `Answer from {{documents}}, version ${digit}.`;
+  return {
+    digest: `sha256:${digit.repeat(64)}`,
+    body: { ...body, version: `1.0.${digit}`, prompts: { answer: { system, version: digit } } },
+  };
+}
+
 function regionText(at: number): SpecText["regions"][string] {
   return {
     jurisdiction: at === 0 ? "EU" : "US",

@@ -42,13 +42,17 @@ export function simTraffic({ from, regions, network }: SimView): Traffic {
     const reason = await network.reach(from, region, PUBLISH_TIMEOUT_MS);
     if (reason !== null) return { reachable: false, reason };
     then(region);
-    return { reachable: true, number: region.snapshot?.number ?? 0, lastError: null };
+    const { snapshot } = region;
+    const release = snapshot?.regions[name]?.release;
+    return {
+      ...{ reachable: true, number: snapshot?.number ?? 0, lastError: region.lastError },
+      ...(release === undefined ? {} : { release }),
+    };
   };
   return {
     publish: (name, signed) =>
       ask(name, (region) => {
-        const offered = snapshotSchema.parse(JSON.parse(signed.payload));
-        if (offered.number > (region.snapshot?.number ?? 0)) region.snapshot = offered;
+        region.offer(snapshotSchema.parse(JSON.parse(signed.payload)));
       }),
     acknowledged: (name) => ask(name, () => undefined),
   };
@@ -79,8 +83,24 @@ export function simAgents(view: SimView): Agents {
       if (owner !== null && owner !== copy) copy.follow(owner);
       return { own: copy.position(), owner: owner?.position() ?? null };
     },
-    async canary(name, workflow, timeoutMs) {
-      return canary(regions, await reached(name, timeoutMs), workflow);
+    async canary(name, workflow, timeoutMs, options) {
+      const entrance = await reached(name, timeoutMs);
+      if (options?.standby === true) entrance.onCanary?.();
+      return options?.standby === true
+        ? answerOf(name, entrance.snapshot, workflow)
+        : canary(regions, entrance, workflow);
+    },
+    async fetchRelease(name, digest, timeoutMs) {
+      const region = await reached(name, timeoutMs);
+      region.fetched.add(digest);
+      return { complete: true, detail: "all of it is here" };
+    },
+    async verifyRelease(name, digest, timeoutMs) {
+      const region = await reached(name, timeoutMs);
+      if (!region.fetched.has(digest)) return { complete: false, detail: "it is not here" };
+      const refused = region.refuses.get(digest);
+      if (refused === undefined) return { complete: true, detail: "every digest holds" };
+      throw new TideoverError(`${name} refuses ${digest}: ${refused}`, { code: "RELEASE_INVALID" });
     },
   };
 }
@@ -113,7 +133,7 @@ function answerOf(region: string, snapshot: Snapshot | null, workflow: string): 
   return {
     ok: true,
     region,
-    releaseDigest: snapshot?.releaseDigest ?? null,
+    releaseDigest: snapshot?.regions[region]?.release ?? null,
     epoch: snapshot?.workflows[workflow]?.epoch ?? null,
     mode: "normal",
     detail: "200 in 1 ms",

@@ -1,6 +1,7 @@
 import { digestOf } from "../lib/canonical.ts";
 import { TideoverError } from "../lib/errors.ts";
 import type { Ownership } from "../model/intent.ts";
+import type { GoldenScore } from "../model/outcomes.ts";
 import { EMPTY_POSITION, type Position } from "../model/position.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 
@@ -49,11 +50,24 @@ export class SimRegion {
   state: "up" | "dead" | "stopped" = "up";
   /** The snapshot on the gateway's disk: it outlives the process. */
   snapshot: Snapshot | null = null;
+  /** Told of every snapshot that its gateway adopts. */
+  onAdopt: ((snapshot: Snapshot) => void) | null = null;
+  lastError: string | null = null;
+  /** Told of every canary that this region answers itself. */
+  onCanary: (() => void) | null = null;
+  /** Releases of which the region has a copy, and those that its trust root refuses, with why. */
+  readonly fetched = new Set<string>();
+  readonly refuses = new Map<string, string>();
+  /** The same for its gateway alone: what only shows when it is to be served. */
+  readonly gatewayRefuses = new Map<string, string>();
+  /** Which golden questions it answers rightly with a release; it is asked those that it serves. */
+  readonly golden = new Map<string, GoldenScore>();
   readonly indexes: ReadonlyMap<string, SimIndexCopy>;
   /** Why the region is not ready, by workflow; absent: ready. */
   readonly unready = new Map<string, string>();
   /** Every order that this region's agent obeyed. */
   readonly obeyed: Ownership[] = [];
+  readonly #served = new Set<string>();
   #resumed: (() => void)[] = [];
 
   constructor(name: string, indexes: readonly string[]) {
@@ -65,6 +79,23 @@ export class SimRegion {
     const copy = this.indexes.get(name);
     if (copy === undefined) throw new Error(`region ${this.name} has no index ${name}`);
     return copy;
+  }
+
+  /** As the real gateway: only a newer one, and only with a release that it can verify. */
+  offer(snapshot: Snapshot): void {
+    if (snapshot.number <= (this.snapshot?.number ?? 0)) return;
+    const release = snapshot.regions[this.name]?.release ?? "none";
+    const refused = this.refuses.get(release) ?? this.gatewayRefuses.get(release);
+    this.lastError = refused === undefined ? null : `release ${release}: ${refused}`;
+    if (refused !== undefined) return;
+    this.snapshot = snapshot;
+    this.#served.add(release);
+    this.onAdopt?.(snapshot);
+  }
+
+  /** Of the releases that it has served; before it serves one, nobody can ask it. */
+  goldenScores(): GoldenScore[] {
+    return [...this.golden.values()].filter(({ release }) => this.#served.has(release));
   }
 
   resume(): void {

@@ -4,7 +4,13 @@ import { type Evidence, evidenceSchema } from "../model/evidence.ts";
 import { type Intent, intentSchema, type Ownership, ownershipSchema } from "../model/intent.ts";
 import { KEYS } from "../model/keys.ts";
 import { type Plan, type PlanState, planSchema, planStateSchema } from "../model/plan.ts";
-import type { OperatorRequest } from "../model/request.ts";
+import {
+  type KnownRelease,
+  type ReleaseIntent,
+  releaseIntentSchema,
+} from "../model/release-intent.ts";
+import type { OperatorRequest, ReleaseRequest } from "../model/request.ts";
+import type { Snapshot } from "../model/snapshot.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Agents } from "../ports/agents.ts";
 import { runSimAgent } from "./agent.ts";
@@ -45,6 +51,8 @@ export class World {
   readonly backend: MemoryBackend;
   readonly notify = new MemoryNotify();
   readonly regions: ReadonlyMap<string, SimRegion>;
+  /** What the gateways adopted, in the order of time. */
+  readonly adoptions: { readonly region: string; readonly snapshot: Snapshot }[] = [];
   readonly controllers = new Map<string, SimController>();
   readonly #agentStores: MemoryStore[] = [];
   #script: ScriptLine[] = [];
@@ -61,7 +69,10 @@ export class World {
     this.regions = new Map(
       Object.keys(this.spec.regions).map((name) => [name, new SimRegion(name, indexes)]),
     );
-    for (const region of this.regions.values()) this.#startAgent(region);
+    for (const region of this.regions.values()) {
+      region.onAdopt = (snapshot) => this.adoptions.push({ region: region.name, snapshot });
+      this.#startAgent(region);
+    }
   }
 
   /** A controller process that turns by itself as the virtual time passes. */
@@ -85,6 +96,7 @@ export class World {
       sign: (payload) => ({ payload, keyId: "sim", signature: "sim" }),
       logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
       newId: () => `plan-${++this.#plans}`,
+      bakeMs: 1_000,
       ...change,
     });
     const started = { id, process, store, controller, agents };
@@ -154,6 +166,24 @@ export class World {
     const id = `request-${this.clock.monotonic()}-${request.workflow}`;
     const value: OperatorRequest = { to: null, by: "ada", at: this.clock.now(), ...request, id };
     this.backend.commit({ compare: [], operations: [{ put: KEYS.request(id), value }] });
+  }
+
+  /** A person makes a release known, as the control API does. */
+  know(release: KnownRelease): void {
+    const put = KEYS.release(release.digest);
+    this.backend.commit({ compare: [], operations: [{ put, value: release }] });
+  }
+
+  /** A person asks for another release, or for the last good one. */
+  requestRelease(kind: ReleaseRequest["kind"], release: string | null = null): void {
+    const id = `release-request-${this.clock.monotonic()}`;
+    const value: ReleaseRequest = { id, kind, release, by: "ada", at: this.clock.now() };
+    const put = KEYS.releaseRequest(id);
+    this.backend.commit({ compare: [], operations: [{ put, value }] });
+  }
+
+  releaseIntent(): ReleaseIntent {
+    return releaseIntentSchema.parse(this.backend.get(KEYS.releaseIntent)?.value);
   }
 
   /** A pipeline's change: the owner takes it, or nobody does. */

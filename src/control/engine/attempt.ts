@@ -7,6 +7,8 @@ import { hasCode, stepFailed } from "./errors.ts";
 export interface Attempt {
   /** Ms until the deadline, at least 1. */
   timeLeft(): number;
+  /** Ms since this process took the step up: a step that is taken up again begins anew. */
+  elapsed(): number;
   /** false once it was given up: its writes must not happen any more. */
   live(): boolean;
 }
@@ -31,10 +33,11 @@ export async function attemptUntil<T>(options: {
   readonly work: (attempt: Attempt) => Promise<T>;
 }): Promise<Outcome<T>> {
   const { clock, deadlineMs, halt, work } = options;
-  const until = clock.monotonic() + deadlineMs;
+  const from = clock.monotonic();
+  const until = from + deadlineMs;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
-      return { kind: "proven", value: await oneAttempt(clock, until, work) };
+      return { kind: "proven", value: await oneAttempt(clock, { from, until }, work) };
     } catch (error) {
       if (hasCode(error, "LEASE_LOST") || hasCode(error, "STORE_UNAVAILABLE")) throw error;
       if (isFinal(error)) return { kind: "broken", because: messageOf(error) };
@@ -62,7 +65,7 @@ function isFinal(error: unknown): boolean {
  */
 async function oneAttempt<T>(
   clock: Clock,
-  until: number,
+  { from, until }: { readonly from: number; readonly until: number },
   work: (attempt: Attempt) => Promise<T>,
 ): Promise<T> {
   const done = new AbortController();
@@ -73,7 +76,9 @@ async function oneAttempt<T>(
   // Lost races end here: after `done`, nobody else would look at this rejection.
   tooLate.catch(() => undefined);
   try {
-    return await Promise.race([work({ timeLeft, live: () => !done.signal.aborted }), tooLate]);
+    const elapsed = () => clock.monotonic() - from;
+    const live = () => !done.signal.aborted;
+    return await Promise.race([work({ timeLeft, elapsed, live }), tooLate]);
   } finally {
     done.abort();
   }

@@ -1,16 +1,27 @@
+import { asKnown, initialReleaseIntent, releasesOf } from "../../core/publish/releases.ts";
 import { initialIntents, initialOwnerships } from "../../core/publish/snapshot.ts";
 import { KEYS } from "../../model/keys.ts";
+import type { KnownRelease, ReleaseIntent } from "../../model/release-intent.ts";
 import type { Compare, Operation } from "../../ports/store.ts";
 import type { ControllerDeps } from "../deps.ts";
 import type { Term } from "./leadership.ts";
 import { nextSnapshot } from "./publish.ts";
 import type { Fact, Recorder } from "./record.ts";
-import { type Held, readIntents, readOwnerships, readSnapshot } from "./state.ts";
+import {
+  type Held,
+  readIntents,
+  readKnownReleases,
+  readOwnerships,
+  readReleaseIntent,
+  readSnapshot,
+} from "./state.ts";
 
 /**
- * Puts what the spec names and the store does not have yet: first intents, first ownerships, first
- * snapshot. What is there stays, whatever the spec says now: after a failover, the spec's primary
- * is history, and a restarted controller that "corrected" it would undo the recovery.
+ * Puts what the spec names and the store does not have yet: first intents, first ownerships, the
+ * first release, first snapshot. What is there stays, whatever the spec says now: after a failover,
+ * the spec's primary is history, and a restarted controller that "corrected" it would undo the
+ * recovery. A release folder that was changed meanwhile is made known and is not activated: that is
+ * a plan's work, region by region.
  */
 export async function bootstrap(
   deps: ControllerDeps,
@@ -26,11 +37,17 @@ export async function bootstrap(
   const ownerships = (await missingOwnerships(deps)).map(
     (ownership) => [KEYS.ownership(ownership.index), ownership] as const,
   );
+  const release = await firstRelease(deps, now);
   const firsts = [
     ...intents.map((intent) => [KEYS.intent(intent.workflow), intent] as const),
     ...ownerships,
+    ...release.missing,
   ];
-  const snapshot = await firstSnapshot(deps, [...known.map(({ value }) => value), ...intents]);
+  const snapshot = await firstSnapshot(
+    deps,
+    [...known.map(({ value }) => value), ...intents],
+    release,
+  );
   if (firsts.length === 0 && snapshot === null) return;
   await recorder.commit(term.fence, {
     compare: [...firsts.map(([key]) => absent(key)), ...(snapshot?.compare ?? [])],
@@ -46,13 +63,42 @@ async function missingOwnerships(deps: ControllerDeps) {
   );
 }
 
+interface FirstRelease {
+  /** As they stand once what is missing is written. */
+  readonly intent: ReleaseIntent | null;
+  readonly known: readonly KnownRelease[];
+  readonly missing: readonly (readonly [key: string, value: unknown])[];
+}
+
+async function firstRelease(
+  { store, spec, release }: ControllerDeps,
+  now: number,
+): Promise<FirstRelease> {
+  const intent = (await readReleaseIntent(store))?.value ?? null;
+  const known = (await readKnownReleases(store)).map(({ value }) => value);
+  if (release === null) return { intent, known, missing: [] };
+  const first = intent ?? initialReleaseIntent(spec, release.digest, now);
+  const isKnown = known.some(({ digest }) => digest === release.digest);
+  const own = asKnown(release, now, "the estate's release folder");
+  return {
+    intent: first,
+    known: isKnown ? known : [...known, own],
+    missing: [
+      ...(isKnown ? [] : [[KEYS.release(release.digest), own] as const]),
+      ...(intent === null ? [[KEYS.releaseIntent, first] as const] : []),
+    ],
+  };
+}
+
 async function firstSnapshot(
   deps: ControllerDeps,
   intents: Parameters<typeof nextSnapshot>[2]["intents"],
+  { intent, known }: FirstRelease,
 ) {
   const current = await readSnapshot(deps.store);
   if (current !== null) return null;
-  return nextSnapshot(deps, null, { intents, because: "the first snapshot of this estate" }).write;
+  const because = "the first snapshot of this estate";
+  return nextSnapshot(deps, null, { intents, releases: releasesOf(intent, known), because }).write;
 }
 
 function firstFact(estate: string, firsts: readonly (readonly [string, unknown])[]): Fact {

@@ -44,8 +44,9 @@ export function createChanges(): Changes {
 /** Counts and durations; never the figures in a name such as `eu-west-1`. */
 const FIGURE = /(?<![\w-])\d+(?:\.\d+)?(?: (?:ms|s|min))?(?![\w-])/g;
 
-function nameOf({ domain, region }: Verdict): string {
-  return `${domain}/${region}`;
+/** A release that is bad after another one was is news, too. */
+function nameOf({ domain, region, release = "" }: Verdict): string {
+  return `${domain}/${region}/${release}`;
 }
 
 function shapeOf({ kind, from, to, because }: Decision): string {
@@ -53,8 +54,9 @@ function shapeOf({ kind, from, to, because }: Decision): string {
 }
 
 function verdictFact(verdict: Verdict): Fact {
-  const { region, health, because } = verdict;
-  return { kind: "verdict", text: `${region} is ${health}: ${because}`, data: { verdict } };
+  const { region, release, health, because } = verdict;
+  const what = release === undefined ? region : `release ${release.slice(0, 19)} in ${region}`;
+  return { kind: "verdict", text: `${what} is ${health}: ${because}`, data: { verdict } };
 }
 
 function decisionFact(decision: Decision): Fact {

@@ -1,9 +1,10 @@
 import { lint } from "../../core/plans/lint/lint.ts";
 import { planFor } from "../../core/plans/plan.ts";
-import { NO_RELEASE } from "../../core/publish/snapshot.ts";
+import { NO_RELEASE } from "../../core/publish/releases.ts";
 import type { Decision } from "../../model/decision.ts";
 import { KEYS } from "../../model/keys.ts";
 import type { Plan } from "../../model/plan.ts";
+import { releaseOf } from "../../model/release-intent.ts";
 import type { OperatorRequest } from "../../model/request.ts";
 import type { ControllerDeps } from "../deps.ts";
 import { hasCode } from "./errors.ts";
@@ -72,12 +73,17 @@ function planOf(
     spec,
     detection: deps.spec.detection,
     ownerships: seen.ownerships.map(({ value }) => value),
-    release: deps.release?.digest ?? NO_RELEASE,
+    release: releaseIn(decision.to[0] ?? "", seen),
     id: deps.newId(),
     parent: moves.lastPlan(workflow),
     now: deps.clock.now(),
     failed: thought.failed,
   });
+}
+
+/** While an activation is under way, that of the region which takes over: it has its own. */
+function releaseIn(region: string, { releaseIntent }: Observation): string {
+  return releaseIntent === null ? NO_RELEASE : releaseOf(releaseIntent.value, region);
 }
 
 function findings(

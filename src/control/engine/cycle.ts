@@ -20,8 +20,10 @@ import { horizonOf, type Observation, observe } from "./observe.ts";
 import { createProbing, type Probing } from "./probing.ts";
 import { createPublisher, nextSnapshot, type Publisher, snapshotDrift } from "./publish.ts";
 import { createRecorder, type Recorder } from "./record.ts";
+import { actOnRelease } from "./release.ts";
 import { createReportLog, type ReportLog } from "./reports.ts";
 import { sentenceOf, sentenceWithoutStore } from "./sentence.ts";
+import { readReleases } from "./state.ts";
 import { type Thought, think } from "./think.ts";
 
 /** What the last turn found; replaced whole. */
@@ -127,7 +129,9 @@ async function act(
   const resolved = resolve(tools, thought, seen);
   await recordChanges(parts, term, thought, resolved);
   const planIds = await commitAll(tools, resolved);
-  runLanes(parts, term, [...planIds, ...heldBy(seen)]);
+  // After the moves: where both are wanted in one turn, the failover is there first.
+  const releasePlan = await actOnRelease(tools, thought, seen);
+  runLanes(parts, term, [...planIds, ...releasePlan, ...heldBy(seen)]);
   await refuseUnknown(parts, tools, seen);
   await publish(parts, term, seen);
   return resolved;
@@ -137,10 +141,12 @@ async function act(
 async function recordChanges(
   { changes, recorder }: Parts,
   term: Term,
-  { verdicts }: Thought,
+  { verdicts, release }: Thought,
   resolved: readonly Resolved[],
 ): Promise<void> {
-  const decisions = resolved.map(({ decision }) => decision);
+  // Of the release only while it changes: what a person may have to decide about stands there.
+  const ofRelease = release?.intent.value.heldBy ? [release.decision] : [];
+  const decisions = [...resolved.map(({ decision }) => decision), ...ofRelease];
   const write = changes.since(verdicts, decisions);
   if (write === null) return;
   await recorder.commit(term.fence, write);
@@ -163,8 +169,9 @@ async function commitAll(tools: CommitTools, resolved: readonly Resolved[]): Pro
 }
 
 /** Plans of earlier turns and earlier leaders: whoever leads runs what an intent is held by. */
-function heldBy(seen: Observation): string[] {
-  return seen.intents.flatMap(({ value: { movingBy } }) => (movingBy === null ? [] : [movingBy]));
+function heldBy({ intents, releaseIntent }: Observation): string[] {
+  const moves = intents.flatMap(({ value: { movingBy } }) => movingBy ?? []);
+  return [...moves, ...(releaseIntent?.value.heldBy ? [releaseIntent.value.heldBy.plan] : [])];
 }
 
 function runLanes(parts: Parts, term: Term, planIds: readonly string[]): void {
@@ -180,6 +187,7 @@ function runLanes(parts: Parts, term: Term, planIds: readonly string[]): void {
       publisher,
       reports: () => reports.newest(),
       failed: () => parts.turn.failed,
+      verdicts: () => parts.turn.verdicts,
     },
   });
 }
@@ -203,7 +211,7 @@ async function refuseUnknown(parts: Parts, tools: CommitTools, seen: Observation
 /** Offers the newest snapshot to whoever has an older one, and makes a new one when it must. */
 async function publish(parts: Parts, term: Term, seen: Observation): Promise<void> {
   const { deps, recorder, publisher } = parts;
-  const drift = driftOf(parts, seen);
+  const drift = await driftOf(parts, seen);
   if (drift !== null) {
     const next = nextSnapshot(deps, seen.snapshot, drift);
     await unlessOvertaken(recorder.commit(term.fence, next.write).then(() => undefined));
@@ -213,16 +221,19 @@ async function publish(parts: Parts, term: Term, seen: Observation): Promise<voi
 }
 
 /** What a new snapshot would say and why it is needed; null while the published one is right. */
-function driftOf({ deps, driftSeen }: Parts, seen: Observation) {
+async function driftOf({ deps, driftSeen }: Parts, seen: Observation) {
   const intents = seen.intents.map(({ value }) => value);
   const floor = Math.max(0, ...[...seen.gateways.values()].map(({ number }) => number ?? 0));
-  const stands = [seen.snapshot, ...seen.intents].map((one) => one?.revision ?? 0);
-  const revisions = JSON.stringify([stands, floor]);
-  if (driftSeen.revisions === revisions || intents.some(({ movingBy }) => movingBy)) return null;
-  const because = snapshotDrift(deps, seen.snapshot?.value ?? null, intents, floor);
+  // A release that was signed again has new papers, which the snapshot carries.
+  const read = [seen.snapshot, seen.releaseIntent, ...seen.releases, ...seen.intents];
+  const revisions = JSON.stringify([read.map((one) => one?.revision ?? 0), floor]);
+  const changing = intents.some(({ movingBy }) => movingBy) || seen.releaseIntent?.value.heldBy;
+  if (driftSeen.revisions === revisions || changing) return null;
+  const releases = await readReleases(deps.store);
+  const because = snapshotDrift(deps, seen.snapshot?.value ?? null, { intents, releases }, floor);
   // Compared once for each state of the store: it serializes the whole snapshot.
   if (because === null) driftSeen.revisions = revisions;
-  return because === null ? null : { intents, because, floor };
+  return because === null ? null : { intents, releases, because, floor };
 }
 
 function turnOf(
@@ -232,7 +243,7 @@ function turnOf(
   resolved: readonly Resolved[],
 ): Turn {
   return {
-    because: sentenceOf(id, standing, resolved),
+    because: sentenceOf(id, standing, resolved, thought.release),
     standing,
     storeAnswers: true,
     verdicts: thought.verdicts,

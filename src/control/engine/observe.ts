@@ -1,8 +1,15 @@
+import { outcomesOf, type SeenOfReleases } from "../../core/signals/outcomes.ts";
 import { signalsOf } from "../../core/signals/windows.ts";
 import type { Intent, Ownership } from "../../model/intent.ts";
 import { KEYS } from "../../model/keys.ts";
 import { type Readiness, readinessSchema } from "../../model/readiness.ts";
-import { type OperatorRequest, operatorRequestSchema } from "../../model/request.ts";
+import type { ReleaseIntent } from "../../model/release-intent.ts";
+import {
+  type OperatorRequest,
+  operatorRequestSchema,
+  type ReleaseRequest,
+  releaseRequestSchema,
+} from "../../model/request.ts";
 import { regionReportSchema, type Signal } from "../../model/signal.ts";
 import type { DetectionSpec } from "../../model/spec.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -11,8 +18,11 @@ import type { Probing } from "./probing.ts";
 import type { ReportLog } from "./reports.ts";
 import {
   type Held,
+  type ReleaseName,
   readIntents,
   readOwnerships,
+  readReleaseIntent,
+  readReleaseNames,
   readSnapshot,
   type StoredSnapshot,
 } from "./state.ts";
@@ -21,12 +31,21 @@ import {
 export interface Observation {
   /** Monotonic. */
   readonly now: number;
+  /** Wall clock, for what other processes dated. */
+  readonly wallNow: number;
   readonly signals: readonly Signal[];
   readonly intents: readonly Held<Intent>[];
   readonly ownerships: readonly Held<Ownership>[];
   readonly readiness: readonly Readiness[];
   /** Oldest first. */
   readonly requests: readonly OperatorRequest[];
+  /** null: an estate without a release. */
+  readonly releaseIntent: Held<ReleaseIntent> | null;
+  readonly releases: readonly ReleaseName[];
+  /** Oldest first. */
+  readonly releaseRequests: readonly ReleaseRequest[];
+  /** What became of requests and of golden questions, by release. */
+  readonly seenOfReleases: SeenOfReleases;
   readonly snapshot: Held<StoredSnapshot> | null;
   /** Snapshot number of each gateway that a report spoke of, and when that report came. */
   readonly gateways: ReadonlyMap<string, { readonly number: number | null; readonly at: number }>;
@@ -37,6 +56,9 @@ export function horizonOf(detection: DetectionSpec): number {
   return detection.confirm * 3 + 2_000;
 }
 
+/** What an older report calls recent is not. */
+const RECENT_REPORT_MS = 5_000;
+
 /** Throws STORE_UNAVAILABLE. Nobody thinks about a part of the state: all of it was read, or none. */
 export async function observe(options: {
   readonly store: Store;
@@ -45,26 +67,47 @@ export async function observe(options: {
   readonly reports: ReportLog;
 }): Promise<Observation> {
   const { store, clock, probing, reports } = options;
-  const [stored, intents, ownerships, readiness, requests, snapshot] = await Promise.all([
+  const [stored, intents, ownerships, readiness, requests, snapshot, release] = await Promise.all([
     readValid(store, KEYS.reports, regionReportSchema),
     readIntents(store),
     readOwnerships(store),
     readValid(store, KEYS.readinesses, readinessSchema),
     readValid(store, KEYS.requests, operatorRequestSchema),
     readSnapshot(store),
+    observeRelease(store),
   ]);
   const now = clock.monotonic();
   reports.take(stored, now);
   return {
     now,
+    wallNow: clock.now(),
     signals: [...signalsOf(reports.received(now)), ...probing.signals()],
     intents,
     ownerships,
     readiness,
-    requests: requests.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)),
+    requests: oldestFirst(requests),
+    ...release,
+    seenOfReleases: outcomesOf(reports.newest().values(), { now, horizonMs: RECENT_REPORT_MS }),
     snapshot,
     gateways: gatewaysOf(reports),
   };
+}
+
+async function observeRelease(
+  store: Store,
+): Promise<Pick<Observation, "releaseIntent" | "releases" | "releaseRequests">> {
+  const [releaseIntent, releases, requests] = await Promise.all([
+    readReleaseIntent(store),
+    readReleaseNames(store),
+    readValid(store, KEYS.releaseRequests, releaseRequestSchema),
+  ]);
+  return { releaseIntent, releases, releaseRequests: oldestFirst(requests) };
+}
+
+function oldestFirst<R extends { readonly at: number; readonly id: string }>(
+  requests: readonly R[],
+): R[] {
+  return requests.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
 }
 
 function gatewaysOf(reports: ReportLog): Observation["gateways"] {

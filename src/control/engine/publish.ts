@@ -1,3 +1,4 @@
+import type { EstateReleases } from "../../core/publish/releases.ts";
 import { buildSnapshot } from "../../core/publish/snapshot.ts";
 import { canonicalJson } from "../../lib/canonical.ts";
 import type { Intent } from "../../model/intent.ts";
@@ -9,7 +10,7 @@ import type { ControllerDeps } from "../deps.ts";
 import type { Write } from "./record.ts";
 import { type Held, type StoredSnapshot, snapshotValue, unchanged } from "./state.ts";
 
-type SnapshotDeps = Pick<ControllerDeps, "spec" | "release" | "sign" | "clock">;
+type SnapshotDeps = Pick<ControllerDeps, "spec" | "sign" | "clock">;
 
 export interface NextSnapshot {
   readonly snapshot: StoredSnapshot;
@@ -25,12 +26,17 @@ export interface NextSnapshot {
 export function nextSnapshot(
   deps: SnapshotDeps,
   current: Held<StoredSnapshot> | null,
-  input: { readonly intents: readonly Intent[]; readonly because: string; readonly floor?: number },
+  input: {
+    readonly intents: readonly Intent[];
+    readonly releases: EstateReleases;
+    readonly because: string;
+    readonly floor?: number;
+  },
 ): NextSnapshot {
-  const { spec, release, sign, clock } = deps;
-  const { intents, because, floor = 0 } = input;
+  const { spec, sign, clock } = deps;
+  const { intents, releases, because, floor = 0 } = input;
   const number = Math.max(current?.value.number ?? 0, floor) + 1;
-  const body = buildSnapshot({ spec, release, intents, number, because, now: clock.now() });
+  const body = buildSnapshot({ spec, releases, intents, number, because, now: clock.now() });
   const snapshot = { number, signed: sign(canonicalJson(body)) };
   return {
     snapshot,
@@ -41,11 +47,15 @@ export function nextSnapshot(
         {
           kind: "snapshot",
           text: `snapshot ${number}: ${because}`,
-          data: { number, releaseDigest: body.releaseDigest, workflows: body.workflows },
+          data: { number, releases: releasesIn(body), workflows: body.workflows },
         },
       ],
     },
   };
+}
+
+function releasesIn({ regions }: Snapshot): Record<string, string> {
+  return Object.fromEntries(Object.entries(regions).map(([name, { release }]) => [name, release]));
 }
 
 /**
@@ -56,18 +66,18 @@ export function nextSnapshot(
 export function snapshotDrift(
   deps: SnapshotDeps,
   current: StoredSnapshot | null,
-  intents: readonly Intent[],
+  { intents, releases }: { readonly intents: readonly Intent[]; readonly releases: EstateReleases },
   highestAcknowledged: number,
 ): string | null {
   if (current === null) return "the first snapshot of this estate";
   if (highestAcknowledged > current.number) {
     return `a gateway has snapshot ${highestAcknowledged}, above the store's ${current.number}`;
   }
-  const { spec, release } = deps;
-  const wanted = buildSnapshot({ spec, release, intents, number: 1, because: "", now: 0 });
+  const { spec } = deps;
+  const wanted = buildSnapshot({ spec, releases, intents, number: 1, because: "", now: 0 });
   const published: Snapshot = JSON.parse(current.signed.payload);
   const same = content(wanted) === content({ ...published, number: 1, because: "", issuedAt: 0 });
-  return same ? null : "the spec, the release or an ownership changed";
+  return same ? null : "the spec, a region's release or an ownership changed";
 }
 
 function content(snapshot: Snapshot): string {

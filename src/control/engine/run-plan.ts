@@ -1,3 +1,4 @@
+import { EVERY_WORKFLOW } from "../../model/decision.ts";
 import { KEYS } from "../../model/keys.ts";
 import type { Plan, PlanState, Step } from "../../model/plan.ts";
 import type { Compare, Operation } from "../../ports/store.ts";
@@ -6,11 +7,12 @@ import type { EngineView, Proof, StepContext } from "../steps/step.ts";
 import { STEPS } from "../steps/steps.ts";
 import { type Attempt, attemptUntil } from "./attempt.ts";
 import { hasCode, leaseLost, stepFailed } from "./errors.ts";
+import { isPastReturn, keptOf, letGo, outcomeOf } from "./hold.ts";
 import { begun, broken, isOver, proven, putBack } from "./journal.ts";
 import type { Term } from "./leadership.ts";
 import type { Moves } from "./moves.ts";
 import type { Fact, Recorder } from "./record.ts";
-import { type Held, readIntent, readPlan, readPlanState, unchanged } from "./state.ts";
+import { type Held, readPlan, readPlanState, unchanged } from "./state.ts";
 
 /** What one plan's lane works with. */
 export interface LaneTools {
@@ -85,7 +87,7 @@ async function recordProof(lane: Lane, step: Step, proof: Proof): Promise<void> 
     await write(lane, next, [told]);
     return;
   }
-  const text = `plan ${plan.id} is completed: ${plan.workflow} is served by ${plan.decision.to.join(", ")}`;
+  const text = `plan ${plan.id} is completed: ${outcomeOf(plan)}`;
   await endPlan(lane, next, [told, planFact(plan, text, next)]);
 }
 
@@ -99,9 +101,8 @@ async function recordBreak(lane: Lane, step: Step, because: string): Promise<voi
   const now = deps.clock.now();
   const reason = `${step.id} failed: ${because}`;
   const fact = stepFact(lane, step, reason, { status: "failed" });
-  if (await isBehindOpening(lane)) {
-    const to = plan.decision.to.join(", ");
-    const text = `plan ${plan.id} failed behind the point of no return, ${to} keeps the traffic: ${reason}`;
+  if (await isPastReturn(plan, deps.store)) {
+    const text = `plan ${plan.id} failed behind the point of no return, ${keptOf(plan)}: ${reason}`;
     const next = broken(state.value, now, text, false);
     await endPlan(lane, next, [fact, planFact(plan, text, next)]);
     return;
@@ -132,24 +133,10 @@ async function stepBack(lane: Lane): Promise<void> {
   await endPlan(lane, next, [fact, planFact(plan, text, next)]);
 }
 
-/** The plan's end and the workflow's release are one write: no plan is left that nobody holds. */
+/** The plan's end and the end of its hold are one write: no plan is left that nobody holds. */
 async function endPlan(lane: Lane, next: PlanState, facts: readonly Fact[]): Promise<void> {
-  const { plan, deps } = lane;
-  const key = KEYS.intent(plan.workflow);
-  const intent = await readIntent(deps.store, plan.workflow);
-  if (intent?.value.movingBy !== plan.id) {
-    await write(lane, next, facts);
-    return;
-  }
-  const value = { ...intent.value, movingBy: null };
-  await write(lane, next, facts, [unchanged(key, intent)], [{ put: key, value }]);
-}
-
-async function isBehindOpening({ plan, deps }: Lane): Promise<boolean> {
-  const intent = (await readIntent(deps.store, plan.workflow))?.value;
-  if (intent === undefined || intent.epoch !== plan.epoch) return false;
-  const to = new Set(plan.decision.to);
-  return intent.serving.length === to.size && intent.serving.every((region) => to.has(region));
+  const { compare, operations } = await letGo(lane.plan, lane.deps.store);
+  await write(lane, next, facts, compare, operations);
 }
 
 async function write(
@@ -170,8 +157,8 @@ async function write(
 
 function contextOf(lane: Lane, step: Step, attempt: Attempt): StepContext {
   const { plan, deps, engine, recorder, term } = lane;
-  const workflow = deps.spec.workflows[plan.workflow];
-  if (workflow === undefined) {
+  const workflow = deps.spec.workflows[plan.workflow] ?? null;
+  if (workflow === null && plan.workflow !== EVERY_WORKFLOW) {
     throw stepFailed(`${plan.workflow} is not in this controller's spec`, "never");
   }
   return {
@@ -181,6 +168,7 @@ function contextOf(lane: Lane, step: Step, attempt: Attempt): StepContext {
     deps,
     engine,
     timeLeft: attempt.timeLeft,
+    elapsed: attempt.elapsed,
     async write(change) {
       if (!attempt.live()) throw leaseLost(`${step.id} was given up before this write`);
       const facts = change.facts.map((fact) => ({ workflow: plan.workflow, ...fact }));

@@ -1,6 +1,15 @@
+import { z } from "zod";
+import { type EstateReleases, releasesOf } from "../../core/publish/releases.ts";
+import { canaryThresholdsSchema } from "../../model/canary.ts";
 import { type Intent, intentSchema, type Ownership, ownershipSchema } from "../../model/intent.ts";
 import { KEYS } from "../../model/keys.ts";
 import { type Plan, type PlanState, planSchema, planStateSchema } from "../../model/plan.ts";
+import {
+  type KnownRelease,
+  knownReleaseSchema,
+  type ReleaseIntent,
+  releaseIntentSchema,
+} from "../../model/release-intent.ts";
 import { type SignedSnapshot, signedSnapshotSchema } from "../../model/snapshot.ts";
 import type { Compare, Store, StoreEntry } from "../../ports/store.ts";
 
@@ -33,6 +42,48 @@ export async function readOwnerships(store: Store): Promise<Held<Ownership>[]> {
 
 export async function readOwnership(store: Store, index: string): Promise<Held<Ownership> | null> {
   return heldOrNull(await store.get(KEYS.ownership(index)), ownershipSchema);
+}
+
+export async function readReleaseIntent(store: Store): Promise<Held<ReleaseIntent> | null> {
+  return heldOrNull(await store.get(KEYS.releaseIntent), releaseIntentSchema);
+}
+
+export async function readKnownReleases(store: Store): Promise<Held<KnownRelease>[]> {
+  return (await store.list(KEYS.releases)).map((entry) => held(entry, knownReleaseSchema));
+}
+
+/** Which release each region shall serve, with the bodies: what a snapshot is built from. */
+export async function readReleases(store: Store): Promise<EstateReleases> {
+  const intent = await readReleaseIntent(store);
+  const known = intent === null ? [] : await readKnownReleases(store);
+  return releasesOf(
+    intent?.value ?? null,
+    known.map(({ value }) => value),
+  );
+}
+
+/** What a decision needs of a known release. Not its body: that may be large, and is read often. */
+const releaseNameSchema = z
+  .object({
+    digest: z.string(),
+    number: z.int().nullable(),
+    body: z.object({
+      evaluation: z.object({ canary: canaryThresholdsSchema.optional() }).optional(),
+    }),
+  })
+  .transform(({ digest, number, body }) => ({
+    digest,
+    number,
+    /** How it wants to be compared with the release before it; absent where it says nothing. */
+    canary: body.evaluation?.canary,
+  }));
+export type ReleaseName = z.infer<typeof releaseNameSchema> & { readonly revision: number };
+
+export async function readReleaseNames(store: Store): Promise<ReleaseName[]> {
+  return (await store.list(KEYS.releases)).map(({ value, revision }) => ({
+    ...releaseNameSchema.parse(value),
+    revision,
+  }));
 }
 
 export async function readPlan(store: Store, id: string): Promise<Held<Plan> | null> {

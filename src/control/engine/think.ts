@@ -1,13 +1,20 @@
 import { decide } from "../../core/decisions/decide.ts";
+import {
+  decideRelease,
+  type ReleaseDecisionInput,
+  releaseRequestWaits,
+} from "../../core/decisions/release.ts";
 import { toWindows } from "../../core/signals/windows.ts";
 import { judge } from "../../core/verdicts/judge.ts";
 import type { Decision } from "../../model/decision.ts";
 import type { Intent } from "../../model/intent.ts";
-import type { OperatorRequest } from "../../model/request.ts";
+import { type ReleaseIntent, releaseOf } from "../../model/release-intent.ts";
+import type { OperatorRequest, ReleaseRequest } from "../../model/request.ts";
 import type { Spec } from "../../model/spec.ts";
 import type { Verdict } from "../../model/verdict.ts";
 import { horizonOf, type Observation } from "./observe.ts";
 import type { Held } from "./state.ts";
+import { trialsOf } from "./trials.ts";
 
 /** How long ago a workflow's last unplanned plan ended, and how long it must rest after it. */
 export interface Rest {
@@ -23,11 +30,20 @@ export interface WorkflowThought {
   readonly requestWaits: boolean;
 }
 
+export interface ReleaseThought {
+  readonly intent: Held<ReleaseIntent>;
+  readonly decision: Decision;
+  readonly request: ReleaseRequest | null;
+  readonly requestWaits: boolean;
+}
+
 export interface Thought {
   readonly verdicts: readonly Verdict[];
   /** Regions whose outage is certain. */
   readonly failed: readonly string[];
   readonly workflows: readonly WorkflowThought[];
+  /** null: an estate without a release. */
+  readonly release: ReleaseThought | null;
 }
 
 /** What is true, and what to do about it. Pure: the same observation gives the same thought. */
@@ -35,7 +51,13 @@ export function think(spec: Spec, seen: Observation, restOf: (workflow: string) 
   const horizonMs = horizonOf(spec.detection);
   const windows = toWindows(seen.signals, { now: seen.now, horizonMs });
   const regions = Object.keys(spec.regions);
-  const verdicts = judge({ windows, regions, detection: spec.detection, now: seen.now });
+  const intents = seen.intents.map(({ value }) => value);
+  const trials = trialsOf(spec, seen.releaseIntent?.value ?? null, intents, {
+    now: seen.wallNow,
+    thresholds: (release) => seen.releases.find(({ digest }) => digest === release)?.canary,
+  });
+  const releases = { trials, ...seen.seenOfReleases };
+  const verdicts = judge({ windows, regions, detection: spec.detection, now: seen.now, releases });
   const failed = verdicts
     .filter(({ domain, health }) => domain === "region-outage" && health === "failed")
     .map(({ region }) => region);
@@ -43,7 +65,56 @@ export function think(spec: Spec, seen: Observation, restOf: (workflow: string) 
     const intent = seen.intents.find(({ value }) => value.workflow === name);
     return intent ? [thinkOf(spec, seen, { intent, verdicts, failed, rest: restOf(name) })] : [];
   });
-  return { verdicts, failed, workflows };
+  return { verdicts, failed, workflows, release: thinkOfRelease(spec, seen, verdicts, failed) };
+}
+
+function thinkOfRelease(
+  spec: Spec,
+  seen: Observation,
+  verdicts: readonly Verdict[],
+  failed: readonly string[],
+): ReleaseThought | null {
+  const { releaseIntent: intent, releases, intents } = seen;
+  if (intent === null) return null;
+  const [first = null] = seen.releaseRequests;
+  // Whoever wants to go back must not wait behind a word that waits for the end of a bake.
+  const request = seen.releaseRequests.find(({ kind }) => kind === "rollback") ?? first;
+  const input: ReleaseDecisionInput = {
+    intent: intent.value,
+    regions: Object.keys(spec.regions),
+    known: releases,
+    failed,
+    serving: [...new Set(intents.flatMap(({ value }) => value.serving))],
+    moving: intents.filter(({ value }) => value.movingBy).map(({ value }) => value.workflow),
+    request,
+    bad: badRelease(verdicts, intent.value),
+    unproven: unprovenRelease(verdicts, intent.value),
+  };
+  const decision = decideRelease(input);
+  return { intent, decision, request, requestWaits: releaseRequestWaits(input) };
+}
+
+function unprovenRelease(verdicts: readonly Verdict[], intent: ReleaseIntent): string | null {
+  const found = verdicts.find(
+    ({ domain, health, region, release }) =>
+      domain === "bad-release" && health !== "healthy" && release === releaseOf(intent, region),
+  );
+  return found?.because ?? null;
+}
+
+/**
+ * The release that a verdict calls bad while its region runs it. What was seen of a release that
+ * the region has left already says nothing of the one that it runs now.
+ */
+function badRelease(
+  verdicts: readonly Verdict[],
+  intent: ReleaseIntent,
+): ReleaseDecisionInput["bad"] {
+  const found = verdicts.find(
+    ({ domain, health, region, release }) =>
+      domain === "bad-release" && health === "failed" && release === releaseOf(intent, region),
+  );
+  return found?.release === undefined ? null : { digest: found.release, because: found.because };
 }
 
 function thinkOf(

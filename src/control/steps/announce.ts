@@ -17,6 +17,7 @@ export const announce: StepRunner = {
 };
 
 function noticeOf({ plan, workflow, deps }: StepContext): Notice {
+  if (workflow === null) throw stepFailed("the plan names no workflow to speak of", "never");
   const { channel, message } = workflow.customers;
   const text = announcementOf(plan, message);
   return { id: plan.id, channel, audience: "customers", text, at: deps.clock.now() };

@@ -1,7 +1,7 @@
 import { KEYS } from "../../model/keys.ts";
 import { stepFailed } from "../engine/errors.ts";
 import { nextSnapshot } from "../engine/publish.ts";
-import { readIntents, readSnapshot, unchanged } from "../engine/state.ts";
+import { readIntents, readReleases, readSnapshot, unchanged } from "../engine/state.ts";
 import type { StepContext, StepRunner } from "./step.ts";
 import { ownIntent } from "./take-ownership.ts";
 
@@ -12,8 +12,8 @@ export const openTraffic: StepRunner = {
   async apply(ctx) {
     const { deps, plan, step, engine } = ctx;
     requireSomebody(ctx);
-    // The snapshot before the intents: were another lane to publish in between, the compare on the
-    // snapshot fails, and no change of theirs can be published away.
+    // The snapshot before the intents and the releases: were another lane to publish in between, the
+    // compare on the snapshot fails, and no change of theirs can be published away.
     const current = await readSnapshot(deps.store);
     const intent = await ownIntent(ctx);
     if (intent.value.epoch !== plan.epoch) throw stepFailed("the ownership is not taken", "never");
@@ -21,7 +21,8 @@ export const openTraffic: StepRunner = {
     const opened = { ...intent.value, serving: [...step.regions], because };
     const others = (await readIntents(deps.store)).map(({ value }) => value);
     const intents = others.map((one) => (one.workflow === plan.workflow ? opened : one));
-    const next = nextSnapshot(deps, current, { intents, because });
+    const releases = await readReleases(deps.store);
+    const next = nextSnapshot(deps, current, { intents, releases, because });
     const key = KEYS.intent(plan.workflow);
     await ctx.write({
       compare: [unchanged(key, intent), ...next.write.compare],

@@ -1,6 +1,8 @@
 import { messageOf } from "../../lib/errors.ts";
+import { releaseOf } from "../../model/release-intent.ts";
 import type { CanaryAnswer } from "../../ports/agents.ts";
 import { hasCode, stepFailed } from "../engine/errors.ts";
+import { readReleaseIntent } from "../engine/state.ts";
 import { regionOf } from "./ownership.ts";
 import type { StepContext, StepRunner } from "./step.ts";
 
@@ -27,7 +29,7 @@ export const proveTraffic: StepRunner = {
     const asked = canaries.filter(({ answer }) => answer !== null);
     const through = asked.map((canary) => canary.through).join(", ");
     return {
-      text: `a canary through ${through} was answered by ${to} with the plan's release, under epoch ${ctx.plan.epoch}`,
+      text: `a canary through ${through} was answered by ${to} with its region's release, under epoch ${ctx.plan.epoch}`,
       data: { canaries },
     };
   },
@@ -45,7 +47,8 @@ function entrances(ctx: StepContext): string[] {
 async function sendCanary(ctx: StepContext, through: string): Promise<Canary> {
   try {
     const answer = await ctx.deps.agents.canary(through, ctx.plan.workflow, ctx.timeLeft());
-    return { through, answer, fault: faultOf(ctx, through, answer) };
+    const release = await releaseNow(ctx, answer.region);
+    return { through, answer, fault: faultOf(ctx, through, answer, release) };
   } catch (error) {
     if (!hasCode(error, "PEER_UNAVAILABLE")) throw error;
     // Elsewhere an agent that is away proves nothing against the traffic.
@@ -54,8 +57,19 @@ async function sendCanary(ctx: StepContext, through: string): Promise<Canary> {
   }
 }
 
-function faultOf(ctx: StepContext, through: string, answer: CanaryAnswer): string | null {
-  const { epoch, release, decision } = ctx.plan;
+/** What the store says, not the plan: an activation may have changed it since the plan was made. */
+async function releaseNow({ plan, deps }: StepContext, region: string | null): Promise<string> {
+  const intent = await readReleaseIntent(deps.store);
+  return intent === null || region === null ? plan.release : releaseOf(intent.value, region);
+}
+
+function faultOf(
+  ctx: StepContext,
+  through: string,
+  answer: CanaryAnswer,
+  release: string,
+): string | null {
+  const { epoch, decision } = ctx.plan;
   const say = (what: string): string => `the canary through ${through} ${what}`;
   if (!answer.ok) return say(`failed: ${answer.detail}`);
   if (answer.region === null || !decision.to.includes(answer.region)) {

@@ -1,6 +1,7 @@
 import type { ReceivedReport } from "../../core/signals/windows.ts";
 import type { Plan, Step, StepKind } from "../../model/plan.ts";
 import type { WorkflowSpec } from "../../model/spec.ts";
+import type { Verdict } from "../../model/verdict.ts";
 import type { ControllerDeps } from "../deps.ts";
 import type { Publisher } from "../engine/publish.ts";
 import type { Write } from "../engine/record.ts";
@@ -12,17 +13,22 @@ export interface EngineView {
   readonly reports: () => ReadonlyMap<string, ReceivedReport>;
   /** Regions whose outage is certain now. */
   readonly failed: () => readonly string[];
+  /** What is known now of every failure domain. */
+  readonly verdicts: () => readonly Verdict[];
 }
 
 /** One attempt at one step. */
 export interface StepContext {
   readonly plan: Plan;
   readonly step: Step;
-  readonly workflow: WorkflowSpec;
+  /** null in a plan that is about every workflow. */
+  readonly workflow: WorkflowSpec | null;
   readonly deps: ControllerDeps;
   readonly engine: EngineView;
   /** Ms until the step's deadline, at least 1: the time-out of whatever is asked next. */
   timeLeft(): number;
+  /** Ms since this process took the step up. */
+  elapsed(): number;
   /**
    * The only way to the store for a step: under the leader's fence, with its evidence. Throws
    * LEASE_LOST, STORE_CONFLICT and STORE_UNAVAILABLE, and refuses once the attempt was given up.

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { planFor } from "../../core/plans/plan.ts";
+import { oneRelease } from "../../core/publish/releases.ts";
 import { buildSnapshot, initialIntents } from "../../core/publish/snapshot.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import type { Decision } from "../../model/decision.ts";
@@ -42,6 +43,8 @@ beforeEach(() => {
     obeyOwnership: async () => level,
     catchUp: async () => ({ own: level, owner: level }),
     canary: async () => canaryAnswer(),
+    fetchRelease: async () => assert.fail("not asked"),
+    verifyRelease: async () => assert.fail("not asked"),
   };
   put(KEYS.leader, { id: "c1", term: 1 });
   put(KEYS.ownership("handbook"), ownership());
@@ -258,8 +261,10 @@ function contextOf(kind: StepKind, change: { id?: string; regions?: string[] }):
       publisher: { offer: () => undefined, remind: () => undefined },
       reports: () => new Map(),
       failed: () => failed,
+      verdicts: () => [],
     },
     timeLeft: () => 1_000,
+    elapsed: () => 0,
     write: (write) => {
       const fence = { key: KEYS.leader, revision: leader?.revision ?? 0 };
       return recorder.commit(fence, write);
@@ -315,7 +320,7 @@ function canaryAnswer(change: Partial<CanaryAnswer> = {}): CanaryAnswer {
 }
 
 function snapshotInput() {
-  return { spec, release: SIM_RELEASE, intents: [intent()], because: "first", now: 0 };
+  return { spec, releases: oneRelease(SIM_RELEASE), intents: [intent()], because: "first", now: 0 };
 }
 
 function signed(payload: string) {

@@ -9,7 +9,7 @@ import type { PlanInput } from "./input.ts";
  * Shortest deadlines, in ms. Generous on purpose: a step that cannot be proven in its time undoes
  * the plan, and a slow recovery is better than none. Moving records takes longest.
  */
-const LEAST_DEADLINE_MS: Readonly<Record<StepKind, number>> = {
+const LEAST_DEADLINE_MS: Readonly<Partial<Record<StepKind, number>>> = {
   "prove-readiness": 30_000,
   "take-ownership": 10_000,
   "freeze-index": 10_000,
@@ -20,6 +20,7 @@ const LEAST_DEADLINE_MS: Readonly<Record<StepKind, number>> = {
   "prove-traffic": 15_000,
   announce: 10_000,
 };
+const USUAL_DEADLINE_MS = 15_000;
 /** A step asks several things in turn; each may take a probe's whole time-out. */
 const PROBES_PER_STEP = 10;
 
@@ -207,7 +208,7 @@ function step(
     regions: [...about.regions],
     index,
     ...sentences,
-    deadlineMs: Math.max(LEAST_DEADLINE_MS[kind], probing, request),
+    deadlineMs: Math.max(LEAST_DEADLINE_MS[kind] ?? USUAL_DEADLINE_MS, probing, request),
   };
 }
 

@@ -4,11 +4,11 @@ import type { Intent } from "../../model/intent.ts";
 import type { Release } from "../../model/release.ts";
 import { snapshotSchema } from "../../model/snapshot.ts";
 import { type Spec, specSchema } from "../../model/spec.ts";
+import { NO_RELEASE, oneRelease } from "./releases.ts";
 import {
   buildSnapshot,
   initialIntents,
   initialOwnerships,
-  NO_RELEASE,
   type SnapshotInput,
 } from "./snapshot.ts";
 
@@ -28,16 +28,15 @@ describe("a snapshot of an estate", () => {
 
   test("has the shape that gateways read, and its own number, time, reason and release", () => {
     assert.deepEqual(snapshotSchema.parse(snapshot), snapshot);
-    const { estate, number, issuedAt, because, releaseDigest, release, maxBodyBytes } = snapshot;
+    const { estate, number, issuedAt, because, releases, maxBodyBytes } = snapshot;
     assert.deepEqual(
-      { estate, number, issuedAt, because, releaseDigest, release, maxBodyBytes },
+      { estate, number, issuedAt, because, releases, maxBodyBytes },
       {
         estate: "test",
         number: 7,
         issuedAt: NOW,
         because: "a test asks",
-        releaseDigest: "sha256:r",
-        release: RELEASE,
+        releases: { "sha256:r": { body: RELEASE, signatures: [], parts: {} } },
         maxBodyBytes: 1_048_576,
       },
     );
@@ -48,6 +47,7 @@ describe("a snapshot of an estate", () => {
     assert.deepEqual(snapshot.regions["eu-west"], {
       gateway: "http://10.0.0.1:80",
       jurisdiction: "EU",
+      release: "sha256:r",
       targets: [
         {
           ...{ name: "gpu", url: "http://10.0.0.1:8000", model: "m", keyEnv: null },
@@ -154,8 +154,8 @@ describe("a route", () => {
 });
 
 test("without a release, gateways are told so in the place of its digest", () => {
-  const { release, releaseDigest } = buildSnapshot(inputWith({ release: null }));
-  assert.deepEqual([release, releaseDigest], [null, NO_RELEASE]);
+  const { releases, regions } = buildSnapshot(inputWith({ releases: oneRelease(null) }));
+  assert.deepEqual([releases, regions["us-east"]?.release], [{}, NO_RELEASE]);
 });
 
 test("the first intents say why they are as they are", () => {
@@ -177,7 +177,7 @@ test("every index is written from its home at first", () => {
 function inputWith(over: Partial<SnapshotInput> = {}): SnapshotInput {
   return {
     spec: specWith(),
-    release: { digest: "sha256:r", body: RELEASE },
+    releases: oneRelease({ digest: "sha256:r", body: RELEASE }),
     intents: [],
     number: 7,
     because: "a test asks",

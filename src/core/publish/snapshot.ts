@@ -1,37 +1,33 @@
 import type { Intent, Ownership } from "../../model/intent.ts";
-import type { Release } from "../../model/release.ts";
 import type { Snapshot, WorkflowRoute } from "../../model/snapshot.ts";
 import type { RegionSpec, Spec, WorkflowSpec } from "../../model/spec.ts";
+import { bodiesInUse, type EstateReleases } from "./releases.ts";
 
 export interface SnapshotInput {
   readonly spec: Spec;
-  readonly release: { readonly digest: string; readonly body: Release } | null;
+  readonly releases: EstateReleases;
   readonly intents: readonly Intent[];
   readonly number: number;
   readonly because: string;
   readonly now: number;
 }
 
-/** Digest announced by an estate that has no release folder: gateway-only estates. */
-export const NO_RELEASE = "none";
-
 /**
  * What the gateways shall serve from now on, as one value. It holds hashes of keys and names of
  * environment variables, never a secret: it is copied to every region and kept on disk there.
  */
 export function buildSnapshot(input: SnapshotInput): Snapshot {
-  const { spec, release, intents } = input;
+  const { spec, releases, intents } = input;
   const byWorkflow = new Map(intents.map((intent) => [intent.workflow, intent]));
   return {
     estate: spec.estate,
     number: input.number,
     issuedAt: input.now,
     because: input.because,
-    releaseDigest: release?.digest ?? NO_RELEASE,
-    release: release?.body ?? null,
+    releases: bodiesInUse(spec, releases),
     maxBodyBytes: spec.maxBody,
     reflex: spec.reflex,
-    regions: mapValues(spec.regions, regionEntry),
+    regions: mapValues(spec.regions, (region, name) => regionEntry(region, releases.of(name))),
     workflows: mapValues(spec.workflows, (workflow, name) =>
       routeOf(workflow, byWorkflow.get(name) ?? initialIntent(name, workflow, input.now)),
     ),
@@ -70,10 +66,11 @@ function initialIntent(workflow: string, spec: WorkflowSpec, now: number): Inten
   };
 }
 
-function regionEntry(region: RegionSpec): Snapshot["regions"][string] {
+function regionEntry(region: RegionSpec, release: string): Snapshot["regions"][string] {
   return {
     gateway: `http://${region.gateway}`,
     jurisdiction: region.jurisdiction,
+    release,
     targets: region.components.runtime.targets.map(
       ({ name, url, model, keyEnv, continuation, reference }) => ({
         name,

@@ -1,9 +1,11 @@
 import type { Plan, Step } from "../../../model/plan.ts";
-import type { Rule } from "./rule.ts";
 import { unless } from "./rule.ts";
 
-/** Rules about each step by itself. */
-export const STEP_RULES: readonly Rule[] = [
+/** Rules about each step by itself, whatever the plan is for. */
+export const STEP_RULES: readonly {
+  readonly rule: string;
+  readonly check: (plan: Plan) => string[];
+}[] = [
   {
     // The journal finds a step by its id after a crash.
     rule: "step-ids-unique",

@@ -1,0 +1,95 @@
+import { existsSync } from "node:fs";
+import { Command } from "commander";
+import { createSystemClock } from "../adapters/clock-system/clock.ts";
+import { openSqliteStore } from "../adapters/store-sqlite/store.ts";
+import {
+  type RegionRelease,
+  type ReleaseStatus,
+  readReleaseStatus,
+} from "../api/release-status.ts";
+import type { Estate } from "../app/estate.ts";
+import { TideoverError } from "../lib/errors.ts";
+import { formatDuration } from "../model/units.ts";
+import { connect } from "./connect.ts";
+import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "./options.ts";
+import { paint, print, printJson, progress, table } from "./output.ts";
+
+export function releaseStatusCommand(): Command {
+  return withEstateOptions(new Command("status"))
+    .description(
+      "which release each region shall serve, which it serves and since when, and which file differs",
+    )
+    .addOption(jsonOption())
+    .action(async (flags: EstateFlags & { json: boolean }) => {
+      const status = await statusOf(runningEstate(flags));
+      if (flags.json) return printJson(status);
+      for (const line of releaseStatusLines(status)) print(line);
+    });
+}
+
+/** From a controller, or with all of them dead from the store itself. */
+async function statusOf(estate: Estate): Promise<ReleaseStatus> {
+  try {
+    return await connect(estate).release();
+  } catch (error) {
+    const down = error instanceof TideoverError && error.code === "ESTATE_NOT_UP";
+    if (!down || !existsSync(estate.data.store)) throw error;
+    progress(`tideover: ${error.message}; this is what the store held last:`);
+    const store = openSqliteStore({ path: estate.data.store, clock: createSystemClock() });
+    try {
+      return await readReleaseStatus(store, estate.spec, () => Number.POSITIVE_INFINITY);
+    } finally {
+      await store.close();
+    }
+  }
+}
+
+/** The status as a person reads it: the answer first, the figures after. */
+export function releaseStatusLines(status: ReleaseStatus): string[] {
+  if (status.epoch === null) return [`${status.estate} has no release`];
+  const { changing, good, known, regions } = status;
+  const now = changing === null ? "at rest" : `${changing.kind} by plan ${changing.plan}`;
+  const back = good[1] === undefined ? "none is known" : nameOf(status, good[1]);
+  return [
+    `${paint("bold", status.estate)}  release epoch ${status.epoch}  ${now}  snapshot ${status.snapshot ?? "-"}`,
+    `last good ${nameOf(status, good[0] ?? "")}; before it ${back}`,
+    ...(status.because === null ? [] : [status.because]),
+    "",
+    ...table([
+      ["REGION", "SHALL SERVE", "SERVES", "FOR", "ACKNOWLEDGED", "FOUND"],
+      ...regions.map((region) => regionRow(status, region)),
+    ]),
+    "",
+    ...table([
+      ["KNOWN", "VERSION", "NUMBER", "BY"],
+      ...known.map(({ digest, name, version, number, by }) => [
+        short(digest),
+        `${name} ${version}`,
+        number === null ? "-" : String(number),
+        by,
+      ]),
+    ]),
+  ];
+}
+
+function regionRow(status: ReleaseStatus, region: RegionRelease): string[] {
+  const { serves, intended, because } = region;
+  const right = serves?.digest === intended && region.lastError === null;
+  return [
+    region.region,
+    nameOf(status, intended),
+    serves?.digest ? nameOf(status, serves.digest) : "-",
+    serves?.digestForMs == null ? "-" : formatDuration(serves.digestForMs),
+    serves === null ? "-" : `${serves.number}, for ${formatDuration(serves.numberForMs)}`,
+    right ? because : paint("red", because),
+  ];
+}
+
+function nameOf({ known }: ReleaseStatus, digest: string): string {
+  const version = known.find((one) => one.digest === digest)?.version;
+  return version === undefined ? short(digest) : `${version} (${short(digest)})`;
+}
+
+function short(digest: string): string {
+  return digest.slice(0, 19);
+}

@@ -1,0 +1,4 @@
+import { interruptSuite } from "./interrupt.fixture.ts";
+import { activationPutBack } from "./interrupt-release.fixture.ts";
+
+interruptSuite(activationPutBack);
