@@ -18,6 +18,7 @@ const LAYERS: Readonly<Record<string, readonly string[] | "anything">> = {
   "core/evidence": ["core/evidence", "model", "lib"],
   "core/reconcile": ["core/reconcile", "model", "lib"],
   "core/publish": ["core/publish", "model", "lib"],
+  "core/release": ["core/release", "model", "lib"],
   "core/stream": ["core/stream", "model", "lib", "wire"],
   wire: ["wire", "lib"],
   ports: ["ports", "model"],
@@ -30,7 +31,8 @@ const LAYERS: Readonly<Record<string, readonly string[] | "anything">> = {
   runtime: ["runtime", "lib", "wire"],
   sim: ["sim", "model", "lib", "ports", "control", "region", "core/reconcile"],
   drills: ["drills", "core/evidence", "model", "lib", "ports", "wire", "api"],
-  config: ["config", "model", "lib"],
+  // A release folder is judged where its lines and columns are known (ADR 0011).
+  config: ["config", "core/release", "model", "lib"],
   api: ["api", "core", "model", "lib", "ports"],
   app: "anything",
   cli: ["cli", "app", "api", "adapters", "config", "core", "drills", "model", "lib"],

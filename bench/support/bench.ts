@@ -56,10 +56,15 @@ export class Bench {
   }
 
   /** One of our own TypeScript files as a process; it talks over the channel that it is given. */
-  startOwn(file: string, args: readonly string[], core: number | null): ChildProcess {
+  startOwn(
+    file: string,
+    args: readonly string[],
+    core: number | null,
+    flags: readonly string[] = [],
+  ): ChildProcess {
     const path = join(ROOT, "bench", file);
     const name = file.replaceAll(/[/.]/g, "-") + this.#children.length;
-    return this.start(name, [process.execPath, path, ...args], { core, ipc: true });
+    return this.start(name, [process.execPath, ...flags, path, ...args], { core, ipc: true });
   }
 
   /** For what others start on our behalf. Must be synchronous; it may find nothing left to end. */

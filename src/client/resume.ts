@@ -1,5 +1,6 @@
 import { type Delivered, RESUME_FIELD } from "../core/stream/delivered.ts";
 import { isFields } from "../core/stream/frame.ts";
+import { HEADERS } from "../wire/headers.ts";
 import { type Heard, judgeStream } from "./leg.ts";
 import type { Line, Sent } from "./line.ts";
 import { moved, type Reached, reach, type Verdict } from "./reach.ts";
@@ -12,6 +13,8 @@ export interface Cut {
   readonly chat: ChatBody;
   /** What the caller has of the answer; null when no event of it was told yet. */
   readonly had: Delivered | null;
+  /** Release that began it, as its headers said; null when they did not. */
+  readonly release: string | null;
   /** Who was telling it. */
   readonly last: string;
 }
@@ -27,10 +30,11 @@ export function askForRest(tools: Tools, cut: Cut): Promise<Reached<Heard>> {
   return reach(tools, { asked, sent: sentFor(cut), last, judge });
 }
 
-function sentFor({ asked, chat, had }: Cut): Sent {
+function sentFor({ asked, chat, had, release }: Cut): Sent {
   if (had === null) return { body: asked.body, headers: {} };
   const body = { ...chat.fields, [RESUME_FIELD]: had };
-  return { body: new TextEncoder().encode(JSON.stringify(body)), headers: {} };
+  const headers: Record<string, string> = release === null ? {} : { [HEADERS.release]: release };
+  return { body: new TextEncoder().encode(JSON.stringify(body)), headers };
 }
 
 async function judgeRest(

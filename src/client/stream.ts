@@ -8,6 +8,7 @@ import {
 import { conclude } from "../core/stream/relay.ts";
 import { lengthOf } from "../core/stream/state.ts";
 import { errorBody } from "../wire/errors.ts";
+import { HEADERS } from "../wire/headers.ts";
 import { formatSse } from "../wire/sse.ts";
 import { type Heard, hear, type Leg } from "./leg.ts";
 import type { Line } from "./line.ts";
@@ -89,6 +90,7 @@ async function* told(
   let heard = first;
   let had: Delivered | null = null;
   let fruitless = 0;
+  const release = first.leg.line.response.headers.get(HEADERS.release);
   for (let legs = 1; ; legs++) {
     const cut: CutLeg | null = yield* tellLeg(chat.n, heard);
     if (cut === null) return;
@@ -98,7 +100,7 @@ async function* told(
     fruitless = hasText(more) ? 0 : fruitless + 1;
     if (cut.leg.relay.state.events > 0) had = addDelivered(had ?? NOTHING_DELIVERED, more);
     const why = whyNotGoOn(legs, fruitless);
-    const next = why ?? (await goOn(tools, { asked, chat, had, last: cut.leg.line.base }));
+    const next = why ?? (await goOn(tools, { asked, chat, had, release, last: cut.leg.line.base }));
     if (typeof next === "string") {
       const message = inVain(had, cut, next);
       yield encoded([errorEvent(message)]);

@@ -67,7 +67,10 @@ function saysFailed({ kind, data }: Evidence, regions: readonly string[]): boole
   if (kind !== "verdict") return false;
   const verdict = verdictSchema.safeParse(data.verdict);
   return (
-    verdict.success && verdict.data.health === "failed" && regions.includes(verdict.data.region)
+    verdict.success &&
+    verdict.data.domain === "region-outage" &&
+    verdict.data.health === "failed" &&
+    regions.includes(verdict.data.region)
   );
 }
 

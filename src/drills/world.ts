@@ -1,7 +1,9 @@
+import type { ReleaseStatus } from "../api/release-status.ts";
 import type { EstateStatus } from "../api/status.ts";
 import type { Evidence } from "../model/evidence.ts";
 import type { Plan, PlanState } from "../model/plan.ts";
-import type { OperatorRequest } from "../model/request.ts";
+import type { OperatorRequest, ReleaseRequest } from "../model/request.ts";
+import type { OfferedRelease } from "../model/snapshot.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Probe } from "../ports/probe.ts";
@@ -10,6 +12,12 @@ import type { Question } from "./load.ts";
 /** What a drill needs of the estate that it tries: the control API, and no way around it. */
 export interface Control {
   status(): Promise<EstateStatus>;
+  release(): Promise<ReleaseStatus>;
+  makeKnown(release: OfferedRelease, by: string): Promise<{ digest: string }>;
+  changeRelease(
+    kind: ReleaseRequest["kind"],
+    body: { release: string | null; by: string },
+  ): Promise<ReleaseRequest>;
   plans(): Promise<{ plans: Plan[]; states: PlanState[] }>;
   evidence(after: number): Promise<Evidence[]>;
   move(

@@ -23,9 +23,14 @@ export function ready(tools: Tools): WholeAnswer {
     return json(503, { ready: false, region: tools.region, because });
   }
   const { auditFailures } = tools.metrics;
-  const degraded = auditFailures.newestFailed
-    ? [`audit records are not kept (${auditFailures.total} so far); they are in the process log`]
-    : [];
+  const degraded = [
+    ...(auditFailures.newestFailed
+      ? [`audit records are not kept (${auditFailures.total} so far); they are in the process log`]
+      : []),
+    ...(snapshots.lastError === null
+      ? []
+      : [`a newer snapshot was refused: ${snapshots.lastError}`]),
+  ];
   return json(200, { ready: true, region: tools.region, snapshot: snapshots.number, degraded });
 }
 
@@ -37,9 +42,12 @@ export function status(tools: Tools): WholeAnswer {
     number: snapshots.number,
     sinceMs: Math.round(snapshots.sinceMs),
     lastError: snapshots.lastError,
+    release: snapshots.current()?.releaseDigest ?? "none",
+    releaseSinceMs: Math.round(snapshots.releaseSinceMs),
     targets: tools.targets.outcomes(),
     retries: tools.retries.traffic(),
     indexes: tools.retrieval.outcomes(),
+    outcomes: tools.outcomes.windows(),
     auditFailures: metrics.auditFailures.total,
   });
 }

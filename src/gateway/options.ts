@@ -4,6 +4,7 @@ import type { AuditLog } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { IndexStore } from "../ports/index.ts";
 import type { Metrics } from "./metrics.ts";
+import type { ReleaseOutcomes } from "./outcomes.ts";
 import type { Peers } from "./peers.ts";
 import type { SnapshotHolder } from "./snapshots.ts";
 import type { RetryBudget } from "./targets/budget.ts";
@@ -95,5 +96,7 @@ export interface Tools {
   readonly retries: RetryBudget;
   /** Of this region's indexes. */
   readonly retrieval: Memory;
+  /** Of this region's own answers, apart for each release. */
+  readonly outcomes: ReleaseOutcomes;
   readonly metrics: Metrics;
 }

@@ -11,6 +11,7 @@ import {
   ROUTE,
   regionOf,
   snapshotOf,
+  THE_RELEASE,
   World,
 } from "../../test/support/gateway-world.ts";
 import {
@@ -155,6 +156,7 @@ describe("an answer that is cut in its region", () => {
       "eu-west": {
         gateway: gateway.url,
         jurisdiction: "EU",
+        release: THE_RELEASE,
         targets: targetsOf(urls, continuation, `t${number}`),
       },
     };

@@ -300,7 +300,7 @@ describe("one gateway and one target", () => {
       { ...target, name: "keyed", keyEnv: "PROVIDER_KEY" },
     ];
     const regions: Snapshot["regions"] = {
-      "eu-west": { gateway: "http://127.0.0.1:9", jurisdiction: "EU", targets },
+      "eu-west": { ...regionOf("http://127.0.0.1:9"), targets },
     };
     const snapshots = await world.holder(snapshotOf({ ...NO_RELEASE, regions }));
     const keys = (name: string) => (name === "PROVIDER_KEY" ? "sk-provider" : undefined);

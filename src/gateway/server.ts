@@ -4,6 +4,7 @@ import { messageOf, TideoverError } from "../lib/errors.ts";
 import { createApp, type RequestListener } from "./app.ts";
 import { createMetrics } from "./metrics.ts";
 import { DEFAULT_TIMEOUTS, type GatewayOptions, type Tools } from "./options.ts";
+import { ReleaseOutcomes } from "./outcomes.ts";
 import { Peers } from "./peers.ts";
 import { RetryBudget } from "./targets/budget.ts";
 import { Health } from "./targets/health.ts";
@@ -98,6 +99,7 @@ function toolsOf(options: GatewayOptions): Tools {
     targets,
     retries,
     retrieval: new Memory(clock, INDEX_MEMORY),
+    outcomes: new ReleaseOutcomes(clock),
     metrics: createMetrics({ snapshotNumber: () => snapshots.number, targets, retries }),
   };
 }

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { copyFile, mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { messageOf, TideoverError } from "../lib/errors.ts";
 
@@ -7,7 +7,7 @@ export async function readSnapshotFile(file: string): Promise<string | null> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    if (isMissing(error)) return null;
     throw diskError(`cannot read the snapshot in ${file}`, error);
   }
 }
@@ -29,6 +29,25 @@ export async function writeSnapshotFile(file: string, text: string): Promise<voi
   }
 }
 
+/** Beside the snapshot: the last one whose release was another. */
+export function lastGoodFile(file: string): string {
+  return `${file}.last-good`;
+}
+
+/** Keeps the present file as the last good one, as one step. */
+export async function keepLastGood(file: string): Promise<void> {
+  const kept = lastGoodFile(file);
+  try {
+    await copyFile(file, `${kept}.new`);
+    await rename(`${kept}.new`, kept);
+    await syncFolder(dirname(file));
+  } catch (error) {
+    // A gateway that came up on the last good one has no other: it stays the last good one.
+    if (isMissing(error)) return;
+    throw diskError(`cannot keep the last good snapshot in ${kept}`, error);
+  }
+}
+
 /** Moves a refused file out of the way; gives where it is now. */
 export async function setAside(file: string): Promise<string> {
   const aside = `${file}.refused`;
@@ -38,6 +57,10 @@ export async function setAside(file: string): Promise<string> {
   } catch (error) {
     throw diskError(`cannot move the refused snapshot to ${aside}`, error);
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 async function writeThrough(path: string, text: string): Promise<void> {

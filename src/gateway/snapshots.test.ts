@@ -20,6 +20,8 @@ describe("a snapshot holder", () => {
   const fresh = (): SnapshotHolder =>
     SnapshotHolder.signed({
       estate: "test",
+      region: "eu-west",
+      verifyRelease: () => null,
       file,
       trusted: [world.key.publicPem],
       clock: realClock,
@@ -133,7 +135,7 @@ describe("a snapshot holder", () => {
   });
 
   it("alone, serves its spec and takes nothing else", async () => {
-    const alone = SnapshotHolder.standalone(snapshotOf(), realClock);
+    const alone = SnapshotHolder.standalone(snapshotOf(), "eu-west", realClock);
     assert.equal((await alone.offer(world.sign(snapshotOf({ number: 9 })))).adopted, false);
     assert.deepEqual(alone.current(), snapshotOf());
     assert.equal(alone.signed(), null);

@@ -1,5 +1,6 @@
 import { messageOf, TideoverError } from "../lib/errors.ts";
 import { verifySigned } from "../lib/signing.ts";
+import type { RegionName } from "../model/ids.ts";
 import {
   type SignedSnapshot,
   type Snapshot,
@@ -7,10 +8,21 @@ import {
   snapshotSchema,
 } from "../model/snapshot.ts";
 import type { Clock } from "../ports/clock.ts";
-import { readSnapshotFile, setAside, writeSnapshotFile } from "./snapshot-file.ts";
+import type { ReleaseVerifier } from "../ports/releases.ts";
+import { refusedRelease, type ServedSnapshot, servedBy } from "./served-release.ts";
+import {
+  keepLastGood,
+  lastGoodFile,
+  readSnapshotFile,
+  setAside,
+  writeSnapshotFile,
+} from "./snapshot-file.ts";
 
 export interface SignedHolderOptions {
   readonly estate: string;
+  /** Whose release is served, and verified first. */
+  readonly region: RegionName;
+  readonly verifyRelease: ReleaseVerifier;
   /** Where the last adopted snapshot is kept. */
   readonly file: string;
   /** Public keys (SPKI PEM) whose signature counts. */
@@ -34,19 +46,25 @@ type Judged =
 export class SnapshotHolder {
   readonly #options: SignedHolderOptions | null;
   readonly #clock: Clock;
-  readonly #listeners = new Set<(snapshot: Snapshot) => void>();
-  #current: Snapshot | null;
+  readonly #listeners = new Set<(snapshot: ServedSnapshot) => void>();
+  #current: ServedSnapshot | null;
   #signed: SignedSnapshot | null = null;
   #sinceAt: number;
+  #releaseSinceAt: number;
   #lastError: string | null = null;
   /** Offers are judged one after the other, so that compare, write and swap are one step. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: SignedHolderOptions | null, current: Snapshot | null, clock: Clock) {
+  private constructor(
+    options: SignedHolderOptions | null,
+    current: ServedSnapshot | null,
+    clock: Clock,
+  ) {
     this.#options = options;
     this.#clock = clock;
     this.#current = current;
     this.#sinceAt = clock.monotonic();
+    this.#releaseSinceAt = this.#sinceAt;
   }
 
   /** Of an estate: starts empty; `load` brings back what was kept. */
@@ -55,11 +73,11 @@ export class SnapshotHolder {
   }
 
   /** A gateway alone, without a controller: serves what its spec says, for good. */
-  static standalone(snapshot: Snapshot, clock: Clock): SnapshotHolder {
-    return new SnapshotHolder(null, snapshot, clock);
+  static standalone(snapshot: Snapshot, region: RegionName, clock: Clock): SnapshotHolder {
+    return new SnapshotHolder(null, servedBy(snapshot, region), clock);
   }
 
-  current(): Snapshot | null {
+  current(): ServedSnapshot | null {
     return this.#current;
   }
 
@@ -78,6 +96,11 @@ export class SnapshotHolder {
     return this.#clock.monotonic() - this.#sinceAt;
   }
 
+  /** How long the present release has been served, in ms. */
+  get releaseSinceMs(): number {
+    return this.#clock.monotonic() - this.#releaseSinceAt;
+  }
+
   /** Why the last offer, or the file at start, was refused; null once a later one was adopted. */
   get lastError(): string | null {
     return this.#lastError;
@@ -85,31 +108,46 @@ export class SnapshotHolder {
 
   /**
    * Serves from the file again after a restart. A file that does not verify is refused, moved aside
-   * for whoever wants to know what happened, and the gateway goes on without. Gives null, or the
-   * error to tell loudly. Throws DISK_NOT_WRITABLE when the file cannot be read at all.
+   * for whoever wants to know what happened, and the gateway goes on with the last snapshot whose
+   * release was another one, if it kept one that still verifies. Gives null, or the error to tell
+   * loudly. Throws DISK_NOT_WRITABLE when a file cannot be read at all.
    */
   async load(): Promise<TideoverError | null> {
     const options = this.#options;
     if (options === null || this.#current !== null) return null;
-    const text = await readSnapshotFile(options.file);
+    const refused = await this.#loadFrom(options.file, options);
+    if (refused === null) return null;
+    const before = await this.#loadFrom(lastGoodFile(options.file), options);
+    this.#lastError = refused.message;
+    const kept = before === null && this.#current !== null;
+    return new TideoverError(`${refused.message}. It was moved to ${refused.aside}`, {
+      code: "SNAPSHOT_REFUSED",
+      retry: "later",
+      next: kept
+        ? `Find out who wrote that file; the gateway serves its last good release (snapshot ${this.number}) meanwhile.`
+        : "Find out who wrote that file; the gateway waits for a signed snapshot meanwhile.",
+    });
+  }
+
+  /** Adopts a file. Gives null when it did, or when there is none; else what was found. */
+  async #loadFrom(
+    file: string,
+    options: SignedHolderOptions,
+  ): Promise<{ readonly message: string; readonly aside: string } | null> {
+    const text = await readSnapshotFile(file);
     if (text === null) return null;
     const signed = parseSigned(text);
     const judged: Judged =
       signed === null
         ? { ok: false, reason: "it is not a signed snapshot" }
-        : this.#judge(signed, options);
+        : await this.#judge(signed, options);
     if (signed !== null && judged.ok) {
       this.#swap(judged.snapshot, signed);
       return null;
     }
     const reason = judged.ok ? "" : judged.reason;
-    const aside = await setAside(options.file);
-    this.#lastError = `the snapshot kept in ${options.file} was refused: ${reason}`;
-    return new TideoverError(`${this.#lastError}. It was moved to ${aside}`, {
-      code: "SNAPSHOT_REFUSED",
-      retry: "later",
-      next: "Find out who wrote that file; the gateway waits for a signed snapshot meanwhile.",
-    });
+    const message = `the snapshot kept in ${file} was refused: ${reason}`;
+    return { message, aside: await setAside(file) };
   }
 
   /** Judges a snapshot and adopts it when it is newer. Never throws. */
@@ -120,16 +158,20 @@ export class SnapshotHolder {
   }
 
   /** Calls back on every adoption until the returned function is called. */
-  onChange(listener: (snapshot: Snapshot) => void): () => void {
+  onChange(listener: (snapshot: ServedSnapshot) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   /** The snapshot above `after`, as soon as there is one; null after `ms` or when `signal` aborts. */
-  async waitForChange(after: number, ms: number, signal: AbortSignal): Promise<Snapshot | null> {
+  async waitForChange(
+    after: number,
+    ms: number,
+    signal: AbortSignal,
+  ): Promise<ServedSnapshot | null> {
     if (this.#current !== null && this.#current.number > after) return this.#current;
     const enough = new AbortController();
-    const changed = new Promise<Snapshot>((resolve) => {
+    const changed = new Promise<ServedSnapshot>((resolve) => {
       const stop = this.onChange(resolve);
       enough.signal.addEventListener("abort", stop, { once: true });
     });
@@ -149,8 +191,13 @@ export class SnapshotHolder {
       return this.#refused("this gateway runs alone, from its spec, and takes no snapshots");
     }
     try {
-      const judged = this.#judge(signed, options);
+      const judged = await this.#judge(signed, options);
       if (!judged.ok) return this.#refused(judged.reason);
+      // What is left is what a restart goes back to, should the new release not verify by then.
+      const left = this.#current?.releaseDigest;
+      if (left !== undefined && left !== servedBy(judged.snapshot, options.region).releaseDigest) {
+        await keepLastGood(options.file);
+      }
       await writeSnapshotFile(options.file, JSON.stringify(signed));
       this.#swap(judged.snapshot, signed);
       this.#lastError = null;
@@ -160,7 +207,7 @@ export class SnapshotHolder {
     }
   }
 
-  #judge(signed: SignedSnapshot, options: SignedHolderOptions): Judged {
+  async #judge(signed: SignedSnapshot, options: SignedHolderOptions): Promise<Judged> {
     if (!isSignatureGood(signed, options.trusted)) {
       return { ok: false, reason: `no trusted key made its signature (key ${signed.keyId})` };
     }
@@ -169,15 +216,22 @@ export class SnapshotHolder {
       const issue = parsed.error.issues[0];
       return { ok: false, reason: `${issue?.path.join(".")}: ${issue?.message}` };
     }
-    const reason = faultOf(parsed.data, options.estate, this.number);
+    const { estate, region, verifyRelease } = options;
+    const reason =
+      faultOf(parsed.data, estate, this.number) ??
+      (await refusedRelease(parsed.data, region, verifyRelease));
     return reason === null ? { ok: true, snapshot: parsed.data } : { ok: false, reason };
   }
 
   #swap(snapshot: Snapshot, signed: SignedSnapshot): void {
-    this.#current = snapshot;
+    const { region = "" } = this.#options ?? {};
+    const served = servedBy(snapshot, region);
+    const now = this.#clock.monotonic();
+    if (served.releaseDigest !== this.#current?.releaseDigest) this.#releaseSinceAt = now;
+    this.#current = served;
     this.#signed = signed;
-    this.#sinceAt = this.#clock.monotonic();
-    for (const listener of [...this.#listeners]) listener(snapshot);
+    this.#sinceAt = now;
+    for (const listener of [...this.#listeners]) listener(served);
   }
 
   #refused(reason: string): Offer {

@@ -20,6 +20,7 @@ import type { EmbeddedChange, IndexStore } from "../ports/index.ts";
 import type { MemoryIndex } from "../sim/index.ts";
 import { AGENT_PATHS } from "../wire/headers.ts";
 import { startAgent } from "./agent.ts";
+import { knownReleases } from "./known-releases.ts";
 import { withinBytes } from "./routes.ts";
 
 let world: AgentWorld;
@@ -260,7 +261,7 @@ describe("the loop", () => {
       publicKeyEncoding: { type: "spki", format: "pem" },
       privateKeyEncoding: { type: "pkcs8", format: "pem" },
     });
-    const signed = signText(JSON.stringify({ number: 7, releaseDigest: "none" }), privateKey);
+    const signed = signText(JSON.stringify({ number: 7, regions: {}, releases: {} }), privateKey);
     const put = { put: KEYS.snapshot, value: { ...signed, number: 7 } };
     world.backend.commit({ compare: [], operations: [put] });
     return signed;
@@ -369,6 +370,7 @@ function emptyOptions(from: AgentWorld): Parameters<typeof startAgent>[0] {
     port: 0,
     spec: from.spec,
     release: null,
+    releases: knownReleases(from.eu.store, () => null),
     golden: new Map(),
     store: from.eu.store,
     clock: from.backend.clock,

@@ -38,19 +38,19 @@ export function canaryOf(
 
 /**
  * One request the ordinary way, as a caller at this region's gateway would send it: it may be
- * answered by another region, and the answer says which.
+ * answered by another region, and the answer says which. With `standby` this region answers itself.
  */
 export async function sendCanary(
   world: World,
   workflow: WorkflowName,
-  timeoutMs: number,
+  { timeoutMs, standby }: { readonly timeoutMs: number; readonly standby: boolean },
 ): Promise<CanaryAnswer> {
   world.workflow(workflow);
   const { golden, canaryKeys } = world.options;
   const canary = canaryOf(golden.get(workflow), canaryKeys);
   if (canary === null) return { ...NOTHING, detail: "there is no canary key for any tenant" };
   const { tenant, question } = canary;
-  const asked = { workflow, tenant, question, standby: false, timeoutMs };
+  const asked = { workflow, tenant, question, standby, timeoutMs };
   const { text, failure, headers, requestId, tookMs } = await askGateway(world, asked);
   return {
     ok: text !== null,

@@ -13,14 +13,6 @@ type EmbeddingRelease = NonNullable<Release["embedding"]>;
 const BATCH = 32;
 const TIMEOUT_MS = 10_000;
 
-/**
- * Name of the version that made a vector: what the gateway searches with. It is only a name, so
- * every batch proves by the fingerprint that the model behind it is the one that is meant.
- */
-export function embeddingVersion(embedding: EmbeddingRelease): string {
-  return embedding.id;
-}
-
 /** What a document is found by. */
 export function embeddedText(document: { readonly title: string; readonly text: string }): string {
   return `${document.title}\n${document.text}`;
@@ -28,7 +20,7 @@ export function embeddedText(document: { readonly title: string; readonly text: 
 
 /** The release's embedding model; throws RELEASE_INVALID when the estate has none. */
 export function embeddingOf(world: World): EmbeddingRelease {
-  const embedding = world.options.release?.body.embedding;
+  const embedding = world.release?.body.embedding;
   if (embedding !== undefined) return embedding;
   throw new TideoverError("the release names no embedding model, so nothing can be embedded", {
     code: "RELEASE_INVALID",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { TideoverError } from "../lib/errors.ts";
+import { outcomeWindowSchema } from "../model/outcomes.ts";
 import { GATEWAY_PATHS } from "../wire/headers.ts";
 import { askJson, parseJson } from "./peer.ts";
 import type { KnownSnapshot, World } from "./world.ts";
@@ -9,6 +10,10 @@ const gatewayStatusSchema = z.object({
   number: z.int(),
   sinceMs: z.number(),
   lastError: z.string().nullable(),
+  release: z.string().optional(),
+  releaseSinceMs: z.number().optional(),
+  // A window of a shape that is not known here must not make the gateway look away.
+  outcomes: z.array(outcomeWindowSchema).optional().catch(undefined),
 });
 export type GatewayStatus = z.infer<typeof gatewayStatusSchema>;
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Ownership, ownershipSchema } from "../model/intent.ts";
 import { KEYS } from "../model/keys.ts";
-import { signedSnapshotSchema } from "../model/snapshot.ts";
+import { carriedReleaseSchema, signedSnapshotSchema } from "../model/snapshot.ts";
 import type { StoreEntry } from "../ports/store.ts";
 import { parseJson } from "./peer.ts";
 import type { KnownSnapshot, World } from "./world.ts";
@@ -15,7 +15,7 @@ export async function followStore(world: World): Promise<void> {
   const mark = world.book.beginRead(clock.monotonic());
   const ownerships = await store.list(KEYS.ownerships);
   world.book.learn(readOwnerships(ownerships), mark);
-  const snapshot = readSnapshot(await store.get(KEYS.snapshot));
+  const snapshot = readSnapshot(await store.get(KEYS.snapshot), world);
   // Numbers only grow: a read that arrives late must not put an older one back.
   if (snapshot !== null && snapshot.number >= (world.snapshot?.number ?? 0)) {
     world.snapshot = snapshot;
@@ -31,11 +31,22 @@ function readOwnerships(entries: readonly StoreEntry[]): Ownership[] {
 
 /** The number may stand beside the envelope, too; the signed one inside is what counts. */
 const envelopeSchema = z.object(signedSnapshotSchema.shape);
-const payloadSchema = z.object({ number: z.int(), releaseDigest: z.string() });
+const payloadSchema = z.object({
+  number: z.int(),
+  regions: z.record(z.string(), z.object({ release: z.string() })),
+  releases: z.record(z.string(), carriedReleaseSchema.pick({ body: true })),
+});
 
-function readSnapshot(entry: StoreEntry | null): KnownSnapshot | null {
+function readSnapshot(entry: StoreEntry | null, world: World): KnownSnapshot | null {
   const signed = envelopeSchema.safeParse(entry?.value);
   if (!signed.success) return null;
+  // Read anew at each turn, and the same nearly always: a release may be long.
+  if (world.snapshot?.signed.payload === signed.data.payload) return world.snapshot;
   const payload = payloadSchema.safeParse(parseJson(signed.data.payload));
-  return payload.success ? { signed: signed.data, ...payload.data } : null;
+  if (!payload.success) return null;
+  const { number, regions, releases } = payload.data;
+  const digest = regions[world.options.region]?.release;
+  const body = digest === undefined ? undefined : releases[digest]?.body;
+  const release = digest === undefined || body === undefined ? null : { digest, body };
+  return { signed: signed.data, number, release };
 }

@@ -3,8 +3,9 @@ import { TideoverError } from "../lib/errors.ts";
 import { type SourceChange, sourceChangeSchema } from "../model/change.ts";
 import type { IndexName } from "../model/ids.ts";
 import type { Position } from "../model/position.ts";
+import { embeddingVersion } from "../model/release.ts";
 import type { EmbeddedChange } from "../ports/index.ts";
-import { embeddedText, embeddingOf, embeddingVersion, embedTexts, vectorText } from "./embed.ts";
+import { embeddedText, embeddingOf, embedTexts, vectorText } from "./embed.ts";
 import { mustOwn } from "./owning.ts";
 import type { World } from "./world.ts";
 

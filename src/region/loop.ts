@@ -1,5 +1,7 @@
+import { artifactParts } from "./artifacts/keep-artifacts.ts";
 import { createFeeder } from "./feed-gateway.ts";
 import { followStore } from "./follow-store.ts";
+import { goldenParts } from "./golden-rounds.ts";
 import { indexParts } from "./keep-indexes.ts";
 import { lookParts } from "./look.ts";
 import { readinessParts } from "./readiness/run.ts";
@@ -26,5 +28,7 @@ function partsOf(world: World): Part[] {
     { name: "feed the gateway", everyMs, work: createFeeder(world) },
     { name: "report", everyMs, work: createReporter(world) },
     ...readinessParts(world),
+    ...goldenParts(world),
+    ...artifactParts(world),
   ];
 }

@@ -6,7 +6,9 @@ import type { AuditLog } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { IndexStore } from "../ports/index.ts";
 import type { Probe } from "../ports/probe.ts";
+import type { RegionReleases } from "../ports/releases.ts";
 import type { Store } from "../ports/store.ts";
+import type { ArtifactKeeper } from "./artifacts/keeper.ts";
 
 /** What an agent needs. It closes none of it: whoever opened a thing closes it. */
 export interface AgentOptions {
@@ -15,7 +17,12 @@ export interface AgentOptions {
   readonly host: string;
   readonly port: number;
   readonly spec: Spec;
+  /** What the estate begins with, for as long as no snapshot says otherwise. */
   readonly release: { readonly digest: string; readonly body: Release } | null;
+  /** This region's own copies of releases. */
+  readonly releases: RegionReleases;
+  /** Keeps this region's copies of artifacts level; absent where the spec names no source. */
+  readonly artifacts?: ArtifactKeeper;
   readonly golden: ReadonlyMap<WorkflowName, GoldenSet>;
   readonly store: Store;
   readonly clock: Clock;

@@ -15,11 +15,19 @@ export function createReporter(world: World): () => Promise<void> {
     const key = KEYS.report(world.observer);
     if (!continued) {
       const before = regionReportSchema.safeParse((await store.get(key))?.value);
-      if (before.success) world.ring.continueAfter(before.data.seq);
+      if (before.success) {
+        world.ring.continueAfter(before.data.seq);
+        restoreGolden(world, before.data);
+      }
       continued = true;
     }
     await store.commit({ compare: [], operations: [{ put: key, value: await reportOf(world) }] });
   };
+}
+
+function restoreGolden(world: World, { golden = [] }: RegionReport): void {
+  const now = world.options.clock.monotonic();
+  for (const { workflow, scores } of golden) world.goldenBook.restore(workflow, scores, now);
 }
 
 async function reportOf(world: World): Promise<RegionReport> {
@@ -37,6 +45,7 @@ async function reportOf(world: World): Promise<RegionReport> {
     monotonicNow: now,
     signals: world.ring.recent(now, keepMs),
     indexes,
+    golden: world.goldenBook.scores(),
     gateway: world.gateway,
   };
 }

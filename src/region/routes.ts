@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { LogEntry } from "../model/change.ts";
 import { ownershipSchema } from "../model/intent.ts";
 import { AGENT_PATHS } from "../wire/headers.ts";
+import { NO_ARTIFACTS } from "./artifacts/keep-artifacts.ts";
 import { sendCanary } from "./canary.ts";
 import { followStore } from "./follow-store.ts";
 import { RequestError, readJson } from "./http.ts";
@@ -36,6 +37,9 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: exact(AGENT_PATHS.readiness), answer: answerReadiness },
   { method: "POST", path: exact(AGENT_PATHS.canary), answer: answerCanary },
   { method: "POST", path: exact(AGENT_PATHS.ownership), answer: answerOwnership },
+  { method: "POST", path: exact(AGENT_PATHS.fetchRelease), answer: answerFetchRelease },
+  { method: "POST", path: exact(AGENT_PATHS.verifyRelease), answer: answerVerifyRelease },
+  { method: "GET", path: exact(AGENT_PATHS.artifacts), answer: answerArtifacts },
   { method: "GET", path: ofIndex(AGENT_PATHS.index), answer: answerIndex },
   {
     method: "GET",
@@ -61,7 +65,12 @@ const readinessBody = z.object({
   exactIndex: z.boolean().default(false),
   timeoutMs: timeout.default(10_000),
 });
-const canaryBody = z.object({ workflow: z.string(), timeoutMs: timeout.default(10_000) });
+const canaryBody = z.object({
+  workflow: z.string(),
+  standby: z.boolean().default(false),
+  timeoutMs: timeout.default(10_000),
+});
+const releaseBody = z.object({ digest: z.string(), timeoutMs: timeout.default(10_000) });
 const catchUpBody = z.object({ timeoutMs: timeout });
 
 async function answerReadiness(world: World, { request }: Asked) {
@@ -70,8 +79,22 @@ async function answerReadiness(world: World, { request }: Asked) {
 }
 
 async function answerCanary(world: World, { request }: Asked) {
-  const { workflow, timeoutMs } = await body(request, canaryBody);
-  return sendCanary(world, workflow, timeoutMs);
+  const { workflow, timeoutMs, standby } = await body(request, canaryBody);
+  return sendCanary(world, workflow, { timeoutMs, standby });
+}
+
+async function answerFetchRelease(world: World, { request }: Asked) {
+  const { digest, timeoutMs } = await body(request, releaseBody);
+  return world.options.releases.fetch(digest, timeoutMs);
+}
+
+async function answerVerifyRelease(world: World, { request }: Asked) {
+  const { digest } = await body(request, releaseBody);
+  return world.options.releases.verify(digest);
+}
+
+async function answerArtifacts({ options }: World) {
+  return options.artifacts?.status() ?? NO_ARTIFACTS;
 }
 
 async function answerOwnership(world: World, { request }: Asked) {

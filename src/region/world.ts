@@ -1,18 +1,35 @@
 import { TideoverError } from "../lib/errors.ts";
 import type { IndexName, RegionName, WorkflowName } from "../model/ids.ts";
+import type { Release } from "../model/release.ts";
 import type { RegionReport } from "../model/signal.ts";
 import type { SignedSnapshot } from "../model/snapshot.ts";
 import type { IndexSpec, RegionSpec, WorkflowSpec } from "../model/spec.ts";
+import type { BehaviourDifference } from "../wire/behaviour.ts";
+import { GoldenBook } from "./golden-book.ts";
 import { LocalIndex } from "./local-index.ts";
 import type { AgentOptions } from "./options.ts";
 import { OwnershipBook } from "./ownership.ts";
 import { SignalRing } from "./signals.ts";
 
+/** A release as the checks of this region look at it. */
+export interface KnownRelease {
+  readonly digest: string;
+  readonly body: Release;
+}
+
 /** The newest snapshot that the store held when it was last read. */
 export interface KnownSnapshot {
   readonly signed: SignedSnapshot;
   readonly number: number;
-  readonly releaseDigest: string;
+  /** What this region shall serve under it; null in an estate without a release. */
+  readonly release: KnownRelease | null;
+}
+
+export interface RememberedDifference {
+  readonly release: string;
+  readonly difference: BehaviourDifference;
+  /** Monotonic ms. */
+  readonly at: number;
 }
 
 /** What every part of one agent shares: its options, and what it has learnt. */
@@ -22,6 +39,9 @@ export class World {
   readonly book = new OwnershipBook();
   readonly indexes: ReadonlyMap<IndexName, LocalIndex>;
   readonly ring: SignalRing;
+  readonly goldenBook = new GoldenBook();
+  /** How each runtime target's log-probabilities differed when they were last asked for, by name. */
+  readonly differences = new Map<string, RememberedDifference>();
   /** Aborted when the agent closes. */
   readonly stop = new AbortController();
   snapshot: KnownSnapshot | null = null;
@@ -57,6 +77,11 @@ export class World {
     const spec = this.options.spec.regions[this.options.region];
     if (spec !== undefined) return spec;
     throw notFound("region", this.options.region, this.options.spec.regions);
+  }
+
+  /** What this region shall serve: what the store says, and before it said anything, the folder. */
+  get release(): KnownRelease | null {
+    return this.snapshot === null ? this.options.release : this.snapshot.release;
   }
 
   get gatewayUrl(): string {

@@ -15,6 +15,7 @@ import {
   wholeAnswer,
 } from "./frames.ts";
 import { parseJson, Refusal, refusalOf, sendJson, signalOfCaller } from "./http.ts";
+import { logprobsOf } from "./logprobs.ts";
 import type { RuntimeState } from "./state.ts";
 
 /** POST /v1/chat/completions: judge, wait for a slot, generate at the set pace, count. */
@@ -30,8 +31,11 @@ export async function handleChat(
   const completion = completionOf(request, modelDigest, state.english, room);
   const id = `chatcmpl-${sha256(body).slice("sha256:".length, 23)}-${state.nextCount()}`;
   const created = Math.floor(Date.now() / 1000);
-  const topLogprobs = request.logprobs === true ? (request.top_logprobs ?? 0) : null;
-  const head: AnswerHead = { id, created, model, choices: request.n ?? 1, topLogprobs };
+  const logprobs =
+    request.logprobs === true
+      ? logprobsOf(state.options, request.messages, completion.tokens, request.top_logprobs ?? 0)
+      : null;
+  const head: AnswerHead = { id, created, model, choices: request.n ?? 1, logprobs };
   const job: Job = { state, request, head, completion, response, startedAt };
   await inSlot(job, signalOfCaller(response));
 }
@@ -137,7 +141,11 @@ async function sendStream(
     "cache-control": "no-cache",
   });
   await write(openingChunks(head, completion));
-  for await (const token of paced) await write(tokenChunks(head, completion, token));
+  let at = 0;
+  for await (const _ of paced) {
+    await write(tokenChunks(head, completion, at));
+    at += 1;
+  }
   await write(finalChunks(head, completion));
   if (withUsage) await write([usageChunk(head, completion.usage)]);
   response.end(SSE_DONE);

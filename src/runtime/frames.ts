@@ -9,6 +9,7 @@ import type {
   Usage,
 } from "../wire/openai.ts";
 import type { Completion } from "./completion.ts";
+import type { TokenLogprobs } from "./logprobs.ts";
 
 /** A completion in OpenAI's shapes, whole or in chunks. Pure: who sends them is chat.ts. */
 
@@ -19,8 +20,8 @@ export interface AnswerHead {
   readonly model: string;
   /** Number of identical choices. */
   readonly choices: number;
-  /** Alternatives to tell of each token; null when no logprobs were asked for. */
-  readonly topLogprobs: number | null;
+  /** One entry a token of the answer; null when no logprobs were asked for. */
+  readonly logprobs: readonly TokenLogprobs[] | null;
 }
 
 export function wholeAnswer(head: AnswerHead, completion: Completion): ChatResponse {
@@ -38,7 +39,7 @@ export function wholeAnswer(head: AnswerHead, completion: Completion): ChatRespo
           ? { role: "assistant", content: text, refusal: null }
           : { role: "assistant", content: null, tool_calls: [toolCall(head, completion, index)] },
       finish_reason: completion.finishReason,
-      logprobs: logprobsOf(head, completion, completion.tokens),
+      logprobs: choiceLogprobs(head, completion, head.logprobs ?? []),
     })),
     usage: completion.usage,
   };
@@ -56,31 +57,24 @@ export function openingChunks(head: AnswerHead, completion: Completion): ChatChu
   });
 }
 
-/** One token for every choice. */
-export function tokenChunks(head: AnswerHead, completion: Completion, token: string): ChatChunk[] {
+/** The token at a position, for every choice. */
+export function tokenChunks(head: AnswerHead, completion: Completion, at: number): ChatChunk[] {
+  const token = completion.tokens[at] ?? "";
   const delta: ChatDelta =
     completion.tool === undefined
       ? { content: token }
       : { tool_calls: [{ index: 0, function: { arguments: token } }] };
-  const logprobs = logprobsOf(head, completion, [token]);
+  const logprobs = choiceLogprobs(head, completion, head.logprobs?.slice(at, at + 1) ?? []);
   return indexes(head).map((index) => chunk(head, index, delta, null, logprobs));
 }
 
-/**
- * The answer follows from the request, so that each token was certain: probability 1, of which the
- * logarithm is 0, and no alternative but itself. Tool calls have none, as in OpenAI's API.
- */
-function logprobsOf(
-  { topLogprobs }: AnswerHead,
+/** Tool calls have none, as in OpenAI's API. */
+function choiceLogprobs(
+  { logprobs }: AnswerHead,
   { tool }: Completion,
-  tokens: readonly string[],
+  content: readonly TokenLogprobs[],
 ): ChoiceLogprobs | null {
-  if (topLogprobs === null || tool !== undefined) return null;
-  const content = tokens.map((token) => {
-    const certain = { token, logprob: 0, bytes: [...new TextEncoder().encode(token)] };
-    return { ...certain, top_logprobs: topLogprobs > 0 ? [certain] : [] };
-  });
-  return { content, refusal: null };
+  return logprobs === null || tool !== undefined ? null : { content, refusal: null };
 }
 
 export function finalChunks(head: AnswerHead, completion: Completion): ChatChunk[] {

@@ -5,6 +5,7 @@ import { messageOf, TideoverError } from "../lib/errors.ts";
 import type { ModelEntry, ModelList } from "../wire/openai.ts";
 import { handleChat, unknownModel } from "./chat.ts";
 import { handleEmbeddings } from "./embeddings.ts";
+import { runtimeFacts } from "./facts.ts";
 import { Refusal, readBody, send, sendFault, sendJson } from "./http.ts";
 import { createState, type RuntimeOptions, type RuntimeState } from "./state.ts";
 
@@ -97,6 +98,8 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   "POST /v1/embeddings": async (state, request, response) =>
     handleEmbeddings(state, await readBody(request), response),
   "GET /v1/models": (state, _request, response) => sendJson(response, 200, modelList(state)),
+  "GET /tideover/runtime": (state, _request, response) =>
+    sendJson(response, 200, runtimeFacts(state)),
   "GET /health": (_state, _request, response) => sendJson(response, 200, { status: "ok" }),
   "GET /metrics": async (state, _request, response) =>
     send(response, 200, state.metrics.contentType, await state.metrics.text()),

@@ -12,6 +12,10 @@ export interface RuntimeOptions {
   readonly model: string;
   /** Digest of the pretended artifact; the answer to the fingerprint probe is derived from it. */
   readonly modelDigest: string;
+  /** How the pretended weights are stored, see logprobs.ts; default `none`. */
+  readonly quantization?: string;
+  /** What the runtime pretends to run on, see logprobs.ts; default "", which is nothing special. */
+  readonly hardware?: string;
   /** The name that embedding requests must ask for. */
   readonly embeddingModel: string;
   /** The embedding version: another salt gives incompatible vectors. */
@@ -42,6 +46,8 @@ export function createState(given: RuntimeOptions): RuntimeState {
     host: "127.0.0.1",
     port: 0,
     dimensions: DEFAULT_DIMENSIONS,
+    quantization: "none",
+    hardware: "",
     tokenDelayMs: 0,
     maxConcurrent: 64,
     maxModelTokens: 32_768,

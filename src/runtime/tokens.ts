@@ -5,6 +5,9 @@
  */
 const TOKEN = /\s{0,64}(?:[\p{L}\p{N}_]{1,16}|[^\s\p{L}\p{N}_])|\s{1,64}/gu;
 
+/** The rule as text: runtimes that share its digest cut texts alike. */
+export const TOKEN_RULE = String(TOKEN);
+
 export function tokenise(text: string): string[] {
   return text.match(TOKEN) ?? [];
 }

@@ -5,6 +5,10 @@ export const HEADERS = {
   workflow: "x-tideover-workflow",
   /** `normal` or the degraded mode that the answer was made in. */
   mode: "x-tideover-mode",
+  /**
+   * On an answer: the release that made it. On the question for the rest of one: the release that
+   * began it, since no other may go on with it.
+   */
   release: "x-tideover-release",
   prompt: "x-tideover-prompt",
   /** `<seq>@<ISO time of the newest applied change>`. */
@@ -32,6 +36,9 @@ export const AGENT_PATHS = {
   readiness: "/tideover/v1/readiness",
   canary: "/tideover/v1/canary",
   ownership: "/tideover/v1/ownership",
+  fetchRelease: "/tideover/v1/releases/fetch",
+  verifyRelease: "/tideover/v1/releases/verify",
+  artifacts: "/tideover/v1/artifacts",
   index: (name: string): string => `/tideover/v1/indexes/${name}`,
   changes: (name: string): string => `/tideover/v1/indexes/${name}/changes`,
   entries: (name: string): string => `/tideover/v1/indexes/${name}/entries`,

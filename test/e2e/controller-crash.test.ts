@@ -145,7 +145,8 @@ describe("controllers that are killed in the middle of a plan", () => {
   it("were killed at every kind of step, and left one unbroken record", async (t) => {
     const begun = [...killedAt].filter(([, when]) => when === "begun").map(([kind]) => kind);
     t.diagnostic(`killed between begin and proof of: ${begun.join(", ")}`);
-    assert.deepEqual([...killedAt.keys()].toSorted(), STEP_KINDS.toSorted());
+    const ofMoves = STEP_KINDS.filter((kind) => !kind.endsWith("-release"));
+    assert.deepEqual([...killedAt.keys()].toSorted(), ofMoves.toSorted());
     assert.ok(begun.length >= 3, `the kills came too late: only ${begun.join(", ")}`);
     assert.deepEqual(verifyChain(await up.control.evidence(0)), { ok: true });
   });

@@ -54,6 +54,39 @@ describe("asking an agent", () => {
     ]);
   });
 
+  it("asks for a release to be fetched and verified, and gives what the agent has", async () => {
+    const held = { complete: false, detail: "3 of 5 blobs are here" };
+    const { agents, asked } = agentsWith(answer(200, held));
+    assert.deepEqual(await agents.fetchRelease("us-east", "sha256:a", 1_000), held);
+    assert.deepEqual(await agents.verifyRelease("us-east", "sha256:a", 1_000), held);
+    assert.deepEqual(
+      asked.map(({ url, body }) => [url.replace("http://127.0.0.1:7201", ""), body]),
+      ["fetch", "verify"].map((what) => [
+        `/tideover/v1/releases/${what}`,
+        { digest: "sha256:a", timeoutMs: 900 },
+      ]),
+    );
+  });
+
+  it("takes an agent's refusal of a release as final, in the agent's words", async () => {
+    for (const code of ["RELEASE_INVALID", "RELEASE_TAMPERED"]) {
+      const { agents } = agentsWith(answer(422, { error: { code, message: "nobody signed it" } }));
+      await assert.rejects(agents.verifyRelease("us-east", "sha256:a", 100), {
+        ...{ code, retry: "never", message: "agent of us-east: nobody signed it" },
+      });
+    }
+  });
+
+  it("asks for a canary that the region answers itself", async () => {
+    const { agents, asked } = agentsWith({ answered: false, reason: "gone", tookMs: 1 });
+    await assert.rejects(agents.canary("us-east", "rag", 1_000, { standby: true }));
+    await assert.rejects(agents.canary("us-east", "rag", 1_000));
+    assert.deepEqual(
+      asked.map(({ body }) => body),
+      [true, false].map((standby) => ({ workflow: "rag", standby, timeoutMs: 900 })),
+    );
+  });
+
   it("gives positions and canaries as they came", async () => {
     const position = agentsWith(answer(200, EMPTY_POSITION));
     assert.deepEqual(

@@ -25,6 +25,8 @@ const canarySchema: z.ZodType<CanaryAnswer> = z.object({
   detail: z.string(),
 });
 
+const heldReleaseSchema = z.object({ complete: z.boolean(), detail: z.string() });
+
 /** Asks the agents over their HTTP API (src/region/server.ts answers). */
 export function createHttpAgents(options: HttpAgentsOptions): Agents {
   const post = <T>(call: Call<T>): Promise<T> => exchange(options, call);
@@ -53,11 +55,27 @@ export function createHttpAgents(options: HttpAgentsOptions): Agents {
         timeoutMs,
         schema: catchUpSchema,
       }),
-    canary: (region, workflow, timeoutMs) =>
+    fetchRelease: (region, digest, timeoutMs) =>
+      post({
+        region,
+        path: AGENT_PATHS.fetchRelease,
+        body: { digest, timeoutMs: within(timeoutMs) },
+        timeoutMs,
+        schema: heldReleaseSchema,
+      }),
+    verifyRelease: (region, digest, timeoutMs) =>
+      post({
+        region,
+        path: AGENT_PATHS.verifyRelease,
+        body: { digest, timeoutMs: within(timeoutMs) },
+        timeoutMs,
+        schema: heldReleaseSchema,
+      }),
+    canary: (region, workflow, timeoutMs, { standby } = { standby: false }) =>
       post({
         region,
         path: AGENT_PATHS.canary,
-        body: { workflow, timeoutMs: within(timeoutMs) },
+        body: { workflow, standby, timeoutMs: within(timeoutMs) },
         timeoutMs,
         schema: canarySchema,
       }),
@@ -108,6 +126,8 @@ const KEPT: readonly ErrorCode[] = [
   "INDEX_DIVERGED",
   "INDEX_UNAVAILABLE",
   "NOT_FOUND",
+  "RELEASE_INVALID",
+  "RELEASE_TAMPERED",
   "UNAUTHORIZED",
 ];
 

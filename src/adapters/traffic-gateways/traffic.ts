@@ -14,7 +14,12 @@ export interface GatewayTrafficOptions {
 }
 
 const offerSchema = z.object({ number: z.int(), reason: z.string().optional() });
-const statusSchema = z.object({ number: z.int(), lastError: z.string().nullable() });
+const statusSchema = z.object({
+  number: z.int(),
+  lastError: z.string().nullable(),
+  sinceMs: z.number().optional(),
+  release: z.string().optional(),
+});
 
 /** Tells and asks the gateways over their own API. Needs no secret: a snapshot is its own proof. */
 export function createGatewayTraffic(options: GatewayTrafficOptions): Traffic {
@@ -44,8 +49,16 @@ export function createGatewayTraffic(options: GatewayTrafficOptions): Traffic {
     },
     async acknowledged(region) {
       const answer = await exchange(region, { path: GATEWAY_PATHS.status });
-      return read(answer, [200], statusSchema, ({ number, lastError }) => ({ number, lastError }));
+      return read(answer, [200], statusSchema, said);
     },
+  };
+}
+
+function said({ number, lastError, sinceMs, release }: z.infer<typeof statusSchema>) {
+  return {
+    ...{ number, lastError },
+    ...(sinceMs === undefined ? {} : { sinceMs }),
+    ...(release === undefined ? {} : { release }),
   };
 }
 
@@ -53,7 +66,7 @@ function read<T>(
   answer: ProbeResponse | ProbeFailure,
   statuses: readonly number[],
   schema: z.ZodType<T>,
-  pick: (value: T) => { readonly number: number; readonly lastError: string | null },
+  pick: (value: T) => Omit<Acknowledgement & { reachable: true }, "reachable">,
 ): Acknowledgement {
   if (!answer.answered) return { reachable: false, reason: answer.reason };
   const shown = `answered ${answer.status}: ${answer.body.replace(/\s+/g, " ").slice(0, 200)}`;

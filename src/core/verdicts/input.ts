@@ -1,3 +1,5 @@
+import type { CanaryThresholds } from "../../model/canary.ts";
+import type { GoldenScore, OutcomeWindow } from "../../model/outcomes.ts";
 import type { Signal, Subject } from "../../model/signal.ts";
 import type { DetectionSpec } from "../../model/spec.ts";
 
@@ -19,4 +21,37 @@ export interface JudgeInput {
   readonly detection: DetectionSpec;
   /** The reader's monotonic clock, in ms: the clock that the windows' signals are dated by. */
   readonly now: number;
+  /** Absent where no release can be on trial. */
+  readonly releases?: ReleasesInput;
+}
+
+/** What is known of releases, and which of them are on trial where. */
+export interface ReleasesInput {
+  readonly trials: readonly ReleaseTrial[];
+  readonly windows: readonly OutcomeWindow[];
+  readonly golden: readonly {
+    readonly region: string;
+    readonly workflow: string;
+    readonly scores: readonly GoldenScore[];
+  }[];
+}
+
+/** A region that runs a release which is newer than the last good one, or has just become it. */
+export interface ReleaseTrial {
+  readonly region: string;
+  /** Digest of the release on trial, and of the one that it is compared with. */
+  readonly release: string;
+  readonly old: string;
+  /** How long the region has run it, in ms. */
+  readonly sinceMs: number;
+  readonly workflows: readonly TrialWorkflow[];
+  readonly thresholds: CanaryThresholds;
+}
+
+export interface TrialWorkflow {
+  readonly workflow: string;
+  /** Callers' requests come to this region. */
+  readonly serves: boolean;
+  /** The workflow has golden questions. */
+  readonly golden: boolean;
 }

@@ -88,7 +88,10 @@ export function onlySuspects(one: OutageCase): string {
   return `only ${names(one.fresh)} looked at ${one.region}'s gateway, and ${reach} no region at all: ${whose} suspect`;
 }
 
-export function sharedCauseBecause(regions: readonly string[]): string {
+export function sharedCauseBecause(regions: readonly string[], release: string | null): string {
+  if (release !== null) {
+    return `not the regions: ${list([...regions])} all fell silent after each of them got release ${release.slice(0, 19)}, and moving traffic cures no release`;
+  }
   return `shared cause suspected: ${list([...regions])} all look failed at once, and moving traffic cures no shared cause`;
 }
 

@@ -10,6 +10,7 @@ import {
   sharedCauseBecause,
   unconfirmedBecause,
 } from "./outage-words.ts";
+import { releaseBehind, type Silence } from "./shared-release.ts";
 import { type View, viewsOf } from "./views.ts";
 
 /**
@@ -36,12 +37,28 @@ import { type View, viewsOf } from "./views.ts";
  * region's own runtime, can neither prevent nor hasten a verdict. What cannot be told is `unknown`.
  */
 export function judgeRegionOutage(input: JudgeInput): Verdict[] {
+  const cases = casesOf(input);
+  const silence = silenceOf(cases);
+  if (silence === null) return cases.map(verdictOn);
+  const because = sharedCauseBecause(input.regions, releaseBehind(input.releases, silence));
+  return cases.map((one) => verdict(one, "unknown", because));
+}
+
+/** Point 6, for whoever knows a cause that regions share; null when it is not so of every region. */
+export function silenceOfAll(input: JudgeInput): Silence | null {
+  return silenceOf(casesOf(input));
+}
+
+function casesOf(input: JudgeInput): OutageCase[] {
   const views = viewsOf(input);
-  const cases = input.regions.map((region) => caseOf(input, region, views));
-  if (cases.length > 1 && cases.every(looksFailed)) {
-    return cases.map((one) => verdict(one, "unknown", sharedCauseBecause(input.regions)));
-  }
-  return cases.map(verdictOn);
+  return input.regions.map((region) => caseOf(input, region, views));
+}
+
+function silenceOf(cases: readonly OutageCase[]): Silence | null {
+  if (cases.length < 2 || !cases.every(looksFailed)) return null;
+  return new Map(
+    cases.map((one) => [one.region, Math.max(...one.fresh.map((view) => view.failingForMs))]),
+  );
 }
 
 /** Points 1, 2 and 4 of the safety argument; point 3 made the witnesses. */

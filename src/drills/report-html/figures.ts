@@ -121,7 +121,8 @@ export function failbackSection({ failback, estate }: ReportContent): Markup {
   const { completed, to, tookSeconds, because } = failback;
   const where = to === null ? "" : ` to ${to}`;
   const took = tookSeconds === null ? "" : ` in ${measured(tookSeconds)}`;
-  const words = completed ? `✓ Completed${where}${took}.` : `✗ Not completed${where}${took}.`;
+  const done = to === null ? "✓ Not needed." : `✓ Completed${where}${took}.`;
+  const words = completed ? done : `✗ Not completed${where}${took}.`;
   return html`<section id="failback"><h2>Failback</h2>
     <p class="outcome ${completed ? "good" : "bad"}">${words}</p>
     <p class="note">${because === "" ? `${estate} gave no reason.` : because}</p>

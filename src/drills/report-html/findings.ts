@@ -28,6 +28,10 @@ function verdictSentence(content: ReportContent, passed: boolean): string {
   const { actual, failback, checks } = content;
   const held = checksSentence(content);
   if (passed) {
+    // A cure that moves nobody has nothing to move back.
+    if (failback.completed && failback.to === null) {
+      return `${held} It was cured ${measured(actual.rtaSeconds)} after the fault, and no traffic was moved.`;
+    }
     const took = failback.tookSeconds === null ? "" : ` in ${measured(failback.tookSeconds)}`;
     const back = failback.completed ? `, and the traffic was moved back${took}` : "";
     return `${held} Answers came from the standby ${measured(actual.rtaSeconds)} after the fault${back}.`;

@@ -14,7 +14,7 @@ import {
   embeds,
   startUpstream,
 } from "../../../test/support/upstream.ts";
-import type { Snapshot } from "../../model/snapshot.ts";
+import type { ServedSnapshot } from "../served-release.ts";
 import type { Gateway } from "../server.ts";
 import { EMBEDDINGS, RETRIEVING, type TwoRegions, twoRegions } from "./two-regions.fixture.ts";
 
@@ -209,7 +209,7 @@ describe("embeddings while a region fails", () => {
     const [here, there] = [await world.holder(null), await world.holder(null)];
     const eu = await world.gateway({ region: "eu-west", snapshots: here, random: () => 0 });
     const us = await world.gateway({ region: "us-east", snapshots: there });
-    const tell = async (number: number, serving: string, changes: Partial<Snapshot> = {}) => {
+    const tell = async (number: number, serving: string, changes: Partial<ServedSnapshot> = {}) => {
       const signed = world.sign(
         snapshotOf({
           number,

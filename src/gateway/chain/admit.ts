@@ -1,3 +1,4 @@
+import { limitsOf } from "../../model/release-policy.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ChatRequest } from "../../wire/openai.ts";
 import type { Tools } from "../options.ts";
@@ -11,9 +12,10 @@ import { refuse, retryAfter } from "./refuse.ts";
 export function admit(tools: Tools): Link {
   const buckets = new Buckets(tools.clock);
   return (next) => async (call) => {
-    const policy = call.snapshot.release?.policy;
-    if (policy === undefined) return next(call);
+    const { release } = call.snapshot;
+    if (release === null) return next(call);
     const { workflow, tenant } = placed(call);
+    const policy = limitsOf(release, workflow, tenant);
     const perMinute = policy.requestsPerMinute;
     // Proofs of readiness ask with tenants' keys: on a bucket of their own, they use up nobody's.
     const bucket = `${call.readiness ? "readiness" : "requests"}/${tenant}/${workflow}`;

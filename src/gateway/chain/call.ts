@@ -3,10 +3,11 @@ import type { Delivered } from "../../core/stream/delivered.ts";
 import type { TokenCount } from "../../core/stream/frame.ts";
 import type { Relay } from "../../core/stream/relay.ts";
 import type { DegradedMode } from "../../model/domain.ts";
-import type { Snapshot, WorkflowRoute } from "../../model/snapshot.ts";
+import type { WorkflowRoute } from "../../model/snapshot.ts";
 import type { IndexHit } from "../../ports/index.ts";
 import type { ChatRequest, EmbeddingsRequest } from "../../wire/openai.ts";
 import type { RequestFault } from "../../wire/parse-request.ts";
+import type { ServedSnapshot } from "../served-release.ts";
 import type { Fault, Refused } from "../targets/fault.ts";
 
 /**
@@ -36,7 +37,7 @@ export interface Call {
   readonly arrivedAt: number;
   /** Aborts when the exchange with the caller is over, whichever way: nothing may outlive it. */
   readonly signal: AbortSignal;
-  readonly snapshot: Snapshot;
+  readonly snapshot: ServedSnapshot;
   /** The gateway that forwarded this; null when the caller sent it to us. */
   readonly forwardedBy: string | null;
   /** The agent proves this region: it answers itself or not at all, whoever serves. */
@@ -62,6 +63,8 @@ export interface Resume {
   readonly delivered: Delivered;
   /** Targets that cut this answer, and `gateway:<region>`: others are asked first. */
   readonly avoid: readonly string[];
+  /** Digest of the release that began the answer; null when nobody said: an older client. */
+  readonly release: string | null;
 }
 
 /** Total: whatever JSON a caller sends becomes a chat body, or the fault in the caller's own terms. */

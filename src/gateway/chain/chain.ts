@@ -7,11 +7,13 @@ import { forward } from "./forward.ts";
 import { hold } from "./hold.ts";
 import { locate } from "./locate.ts";
 import { parse } from "./parse.ts";
+import { police } from "./police.ts";
 import { record } from "./record.ts";
 import { render } from "./render.ts";
 import { resume } from "./resume.ts";
 import { retrieve } from "./retrieve.ts";
 import { route } from "./route.ts";
+import { sameRelease } from "./same-release.ts";
 
 /**
  * The request path, outermost link first. The order is the design: read it here. Every API of ours
@@ -28,8 +30,10 @@ export function requestChain(tools: Tools): Handler {
       resume(tools),
       hold(tools),
       locate(),
+      sameRelease(),
       forward(tools),
       admit(tools),
+      police(),
     ],
     byApi({ chat: compose([retrieve(tools), render()], route(tools)), embeddings: vectors(tools) }),
   );

@@ -1,5 +1,5 @@
 import type { Release } from "../../model/release.ts";
-import type { Snapshot } from "../../model/snapshot.ts";
+import type { ServedSnapshot } from "../served-release.ts";
 import { own } from "./own.ts";
 
 type Embedding = NonNullable<Release["embedding"]>;
@@ -10,14 +10,14 @@ type Embedding = NonNullable<Release["embedding"]>;
  * for the first workflow that retrieves with it: one release has one embedding, so that any of them
  * would give the same vectors. A workflow that is called like the embedding is meant before it.
  */
-export function workflowOfEmbedding(snapshot: Snapshot, model: string): string | null {
+export function workflowOfEmbedding(snapshot: ServedSnapshot, model: string): string | null {
   if (own(snapshot.workflows, model) !== undefined) return null;
   if (snapshot.release?.embedding?.id !== model) return null;
   return retrieving(snapshot)[0] ?? null;
 }
 
 /** Names of the workflows that vectors can be asked of. */
-export function retrieving(snapshot: Snapshot): string[] {
+export function retrieving(snapshot: ServedSnapshot): string[] {
   if (snapshot.release?.embedding === undefined) return [];
   return Object.entries(snapshot.workflows)
     .filter(([, { retrieval }]) => retrieval !== null)
@@ -30,7 +30,7 @@ export function retrieving(snapshot: Snapshot): string[] {
  * anew each round of a hold: a release that was activated meanwhile has other vectors, and a caller
  * who named the old ones must not get them under the old name.
  */
-export function embeddingFor(snapshot: Snapshot, model: string): Embedding | null {
+export function embeddingFor(snapshot: ServedSnapshot, model: string): Embedding | null {
   const embedding = snapshot.release?.embedding;
   const route = own(snapshot.workflows, model);
   const meant = route === undefined ? embedding?.id === model : route.retrieval !== null;
@@ -38,7 +38,7 @@ export function embeddingFor(snapshot: Snapshot, model: string): Embedding | nul
 }
 
 /** What a caller is told who asks for vectors of anything else. */
-export function noEmbedding(snapshot: Snapshot, model: string) {
+export function noEmbedding(snapshot: ServedSnapshot, model: string) {
   const id = snapshot.release?.embedding?.id;
   const known = [...(id === undefined ? [] : [id]), ...retrieving(snapshot)];
   const instead =

@@ -133,6 +133,7 @@ function send(tools: Tools, call: Call, region: string, asking: Asking): Promise
       ...(authorization === undefined ? {} : { authorization }),
       [HEADERS.requestId]: call.id,
       [HEADERS.forwardedBy]: tools.region,
+      ...(call.resume?.release ? { [HEADERS.release]: call.resume.release } : {}),
     },
     body: call.body,
   });

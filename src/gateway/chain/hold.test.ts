@@ -37,7 +37,7 @@ describe("how often a held request is tried", () => {
       rounds.push(clock.monotonic() - began);
       return { kind: "unanswered", facts: { attempts: [attempt] } };
     };
-    const snapshots = SnapshotHolder.standalone(snapshotOf(), clock);
+    const snapshots = SnapshotHolder.standalone(snapshotOf(), "eu-west", clock);
     const metrics = createMetrics({ snapshotNumber: () => 1, targets: new Memory(clock, options) });
     const tools = { clock, snapshots, metrics, timeouts: DEFAULT_TIMEOUTS, random: () => 0 };
     const answering = hold(tools)(unanswered)(callOf(clock.monotonic()));

@@ -1,6 +1,6 @@
-import type { Snapshot } from "../../model/snapshot.ts";
 import { HEADERS } from "../../wire/headers.ts";
 import type { Tools } from "../options.ts";
+import type { ServedSnapshot } from "../served-release.ts";
 import {
   type Answer,
   type Call,
@@ -61,7 +61,7 @@ async function holdOn(
   let costly = wasCostly(first) ? 1 : 0;
   for (;;) {
     const left = until - clock.monotonic();
-    if (left <= 0 || call.signal.aborted) return withFacts({ ...first, facts: {} }, { attempts });
+    if (left <= 0 || call.signal.aborted) return withFacts(emptyHanded(first), { attempts });
     await snapshots.waitForChange(seen, Math.min(waitMs(tools, costly), left), call.signal);
     const snapshot = snapshots.current() ?? call.snapshot;
     seen = snapshot.number;
@@ -70,6 +70,14 @@ async function holdOn(
     costly = wasCostly(answer) ? costly + 1 : 0;
     if (answer.kind !== "unanswered") return { ...answer, facts: { ...answer.facts, attempts } };
   }
+}
+
+/** Of what was tried last nothing holds any more but what was asked for. */
+function emptyHanded({
+  facts: { workflow = null, epoch = null },
+  ...first
+}: Unanswered): Unanswered {
+  return { ...first, facts: workflow === null ? {} : { workflow, epoch } };
 }
 
 /**
@@ -112,7 +120,7 @@ async function round(tools: HoldTools, next: Handler, call: Call): Promise<Answe
   }
 }
 
-export function movedAway(call: Call, snapshot: Snapshot): boolean {
+export function movedAway(call: Call, snapshot: ServedSnapshot): boolean {
   const workflow = call.workflow ?? "";
   const before = own(call.snapshot.workflows, workflow)?.serving ?? [];
   const now = own(snapshot.workflows, workflow)?.serving ?? [];

@@ -13,6 +13,7 @@ import type {
   WholeAnswer,
 } from "./call.ts";
 import { nobodyAnswered } from "./nobody.ts";
+import { countOutcome, Tally } from "./outcome.ts";
 import { refuse } from "./refuse.ts";
 
 /** A held request may have tried for long; its record stays one line of a bearable length. */
@@ -33,7 +34,9 @@ export function record(tools: Tools): Link {
       toTold(call, await caught(tools, call, () => next(call))),
     );
     if (answer.kind === "stream") return { ...answer, parts: recorded(tools, call, answer) };
-    await keep(tools, call, answer, outcomeOf(call, answer.status), null);
+    const tally = new Tally();
+    tally.see(answer.body);
+    await keep(tools, call, answer, { outcome: outcomeOf(call, answer.status), end: null, tally });
     return answer;
   };
 }
@@ -82,20 +85,22 @@ async function* recorded(
   answer: StreamedAnswer,
 ): AsyncGenerator<StreamPart> {
   let kept = false;
+  const tally = new Tally();
   try {
     for await (const part of answer.parts) {
+      tally.see(part.text);
       if (part.end !== null) {
         kept = true;
         // A caller's abort makes the upstream's body end early: that is nobody's cut.
         const outcome = call.signal.aborted ? "abandoned" : part.end.outcome;
         // Of an answer in halves, only its end knows them all.
         const facts = { ...answer.facts, ...part.end.facts };
-        await keep(tools, call, { ...answer, facts }, outcome, part.end);
+        await keep(tools, call, { ...answer, facts }, { outcome, end: part.end, tally });
       }
       yield part;
     }
   } finally {
-    if (!kept) await keep(tools, call, answer, "abandoned", null);
+    if (!kept) await keep(tools, call, answer, { outcome: "abandoned", end: null, tally });
   }
 }
 
@@ -105,15 +110,21 @@ function outcomeOf(call: Call, status: number): Outcome {
   return status < 500 ? "refused" : "failed";
 }
 
+interface How {
+  readonly outcome: Outcome;
+  readonly end: StreamEnd | null;
+  readonly tally: Tally;
+}
+
 async function keep(
   tools: Tools,
   call: Call,
   answer: Told,
-  outcome: Outcome,
-  end: StreamEnd | null,
+  { outcome, end, tally }: How,
 ): Promise<void> {
   const line = toRecord(tools, call, answer, outcome, end);
   count(tools, answer, line);
+  countOutcome(tools, call, line, tally);
   if (outcome === "cut") tools.logger.warn({ ...line, because: end?.because }, "a stream was cut");
   await append(tools, line);
 }

@@ -1,3 +1,4 @@
+import { promptFor } from "../../model/release-policy.ts";
 import { renderDocuments } from "../../wire/documents.ts";
 import type { ChatMessage } from "../../wire/openai.ts";
 import { type Link, located, withFacts } from "./call.ts";
@@ -8,14 +9,14 @@ import { refuse } from "./refuse.ts";
 export function render(): Link {
   return (next) => async (call) => {
     const { request, route, tenant } = located(call);
-    if (route.prompt === null) {
+    const name = promptFor(call.snapshot.release, request.model, route.prompt);
+    if (name === null) {
       // Without a prompt the documents still reach the model, as the only thing it is told.
       const system = renderDocuments(call.documents);
       return next(system === "" ? call : { ...call, request: withSystem(request, system) });
     }
-    const prompt = own(call.snapshot.release?.prompts ?? {}, route.prompt);
-    if (prompt === undefined)
-      return refuse(promptMissing(route.prompt, call.snapshot.releaseDigest));
+    const prompt = own(call.snapshot.release?.prompts ?? {}, name);
+    if (prompt === undefined) return refuse(promptMissing(name, call.snapshot.releaseDigest));
     const system = fillIn(prompt.system, {
       tenant,
       workflow: request.model,

@@ -5,6 +5,7 @@ import {
   readDelivered,
 } from "../../core/stream/delivered.ts";
 import { lengthOf } from "../../core/stream/state.ts";
+import { HEADERS } from "../../wire/headers.ts";
 import type { ChatRequest } from "../../wire/openai.ts";
 import type { Tools } from "../options.ts";
 import { atOnce, RESTART, waitingFor } from "./at-once.ts";
@@ -43,7 +44,7 @@ export function resume(tools: Tools): Link {
   return (next) => async (call) => {
     const asked = readAsked(call);
     if (asked.kind === "refused") return asked.answer;
-    const { call: clean, delivered } = asked;
+    const { call: clean, delivered, release } = asked;
     if (clean.request?.stream !== true) return next(clean);
     const story: Story = {
       tools,
@@ -53,7 +54,7 @@ export function resume(tools: Tools): Link {
       complete: isComplete(clean) && call.forwardedBy === null,
       given: delivered,
     };
-    const begun = await begin(story, delivered === null ? null : { delivered, avoid: [] });
+    const begun = await begin(story, delivered === null ? null : { delivered, avoid: [], release });
     if (begun.answer.kind !== "stream") return begun.answer;
     const parts = told(story, { ...begun, answer: begun.answer });
     return { ...begun.answer, parts: story.complete ? atOnce(tools, parts) : parts };
@@ -76,21 +77,28 @@ interface Begun {
 }
 
 type Asked =
-  | { readonly kind: "asked"; readonly call: Call; readonly delivered: Delivered | null }
+  | {
+      readonly kind: "asked";
+      readonly call: Call;
+      readonly delivered: Delivered | null;
+      readonly release: string | null;
+    }
   | { readonly kind: "refused"; readonly answer: Answer };
 
 /** Takes the member that is ours out of the request: no model's server shall see it. */
 function readAsked(call: Call): Asked {
   const { request } = call;
   if (request === null || !(RESUME_FIELD in request)) {
-    return { kind: "asked", call, delivered: null };
+    return { kind: "asked", call, delivered: null, release: null };
   }
   const { [RESUME_FIELD]: value, ...rest } = request;
   const delivered = readDelivered(value);
   if (delivered === null || delivered.opaque) {
     return { kind: "refused", answer: refuse(NOT_RESUMABLE) };
   }
-  return { kind: "asked", call: { ...call, request: rest as ChatRequest }, delivered };
+  const begun = call.headers[HEADERS.release];
+  const release = typeof begun === "string" ? begun : null;
+  return { kind: "asked", call: { ...call, request: rest as ChatRequest }, delivered, release };
 }
 
 const NOT_RESUMABLE = {
@@ -130,6 +138,8 @@ async function* told(
   let now: Half = { ...first, had: story.given, ownCuts: 0 };
   let facts: Partial<Facts> = {};
   let fruitless = 0;
+  // What its caller was told. Whoever goes on serves the same, or the cut has to stand.
+  const release = first.answer.headers[HEADERS.release] ?? null;
   for (let halves = 1; ; halves++) {
     const end = yield* watched(story, now);
     facts = addFacts(facts, now.answer, end);
@@ -149,7 +159,7 @@ async function* told(
       "an answer was cut and is continued",
     );
     const avoid = addName(now.avoid, now.answer.facts.target);
-    const begun = yield* waitingFor(tools, begin(story, { delivered: had, avoid }));
+    const begun = yield* waitingFor(tools, begin(story, { delivered: had, avoid, release }));
     if (begun.answer.kind !== "stream") {
       facts = addFacts(facts, begun.answer, null);
       return yield finalCut(story, end, facts, refusalOf(begun.answer));

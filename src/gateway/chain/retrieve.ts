@@ -1,5 +1,6 @@
 import { messageOf } from "../../lib/errors.ts";
 import type { Position } from "../../model/position.ts";
+import { embeddingVersion } from "../../model/release.ts";
 import type { WorkflowRoute } from "../../model/snapshot.ts";
 import type { IndexHit, IndexStore } from "../../ports/index.ts";
 import { type ChatRequest, textOf } from "../../wire/openai.ts";
@@ -129,7 +130,7 @@ async function ask(
   try {
     const query = {
       vector: embedded.vector,
-      embedding: embedding.id,
+      embedding: embeddingVersion(embedding),
       // The filter of tenants. It is applied inside the index, or k strangers' documents found
       // first would push the caller's own out.
       audiences: [PUBLIC, located(call).tenant],

@@ -14,8 +14,8 @@ export const auditCheck: ReadinessCheck = {
     if (asked === null) return NO_KEY;
     const { requestId, failure } = asked.answer;
     if (failure !== null) return judgeAudit(null, { requestId, failure, record: null });
-    const { region, release, audit } = world.options;
-    const digest = release?.digest ?? world.snapshot?.releaseDigest ?? null;
+    const { region, audit } = world.options;
+    const digest = world.release?.digest ?? null;
     const document = spec.retrieval === undefined ? null : asked.question.document;
     const record = await audit.find(requestId);
     return judgeAudit({ region, digest, document }, { requestId, failure, record });

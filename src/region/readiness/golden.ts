@@ -1,7 +1,8 @@
-import type { GoldenQuestion } from "../../model/golden.ts";
 import { eachLimited } from "../each-limited.ts";
+import { trialQuestions } from "../trial-questions.ts";
 import { type Judgement, needsIndex, type ReadinessCheck, WITHOUT_RETRIEVAL } from "./check.ts";
-import { type Observed, observeAnswer } from "./observe-answer.ts";
+import { faultOf, isIndexEmpty, noteAnswer, type ObservedAnswer } from "./golden-answer.ts";
+import { observeAnswer } from "./observe-answer.ts";
 
 /** Asked at once: a proof in the middle of an outage must not be the load that topples the standby. */
 const AT_ONCE = 4;
@@ -13,17 +14,21 @@ export const goldenCheck: ReadinessCheck = {
   applies: ({ spec, golden }) => spec.golden !== undefined && golden !== null,
   required: () => true,
   async check(context) {
-    const { spec, golden, world, turn } = context;
+    const { spec, golden, world, workflow, turn } = context;
     const { sample = 0, minimum = 1 } = spec.golden ?? {};
     const askable = (golden?.questions ?? []).filter(({ tenant }) =>
       world.options.canaryKeys.has(tenant),
     );
     const questions = sampleOf(askable, sample, turn);
+    const empty = await isIndexEmpty(world, spec);
     const observed = await eachLimited(questions, AT_ONCE, async (question) => ({
       question,
       ...(await observeAnswer(context, question.tenant, question.question)),
     }));
     const retrieval = spec.retrieval !== undefined;
+    const known = golden === null || empty ? [] : trialQuestions(world, golden).map(({ id }) => id);
+    for (const answer of observed.filter(({ question }) => known.includes(question.id)))
+      noteAnswer(world, workflow, spec, answer);
     return judgeGolden(
       { minimum, retrieval, canDegrade: retrieval && !needsIndex(spec) },
       observed,
@@ -45,10 +50,6 @@ export interface ExpectedGolden {
   readonly retrieval: boolean;
   /** true: answers without the index are a mode that the workflow allows. */
   readonly canDegrade: boolean;
-}
-
-export interface ObservedAnswer extends Observed {
-  readonly question: GoldenQuestion;
 }
 
 export function judgeGolden(
@@ -75,22 +76,4 @@ export function judgeGolden(
   return expected.canDegrade && !pass && degraded
     ? { pass, evidence, required: false }
     : { pass, evidence };
-}
-
-function faultOf(expected: ExpectedGolden, answer: ObservedAnswer): string | null {
-  const { question, sources, text, failure } = answer;
-  if (failure !== null || text === null) return `not answered: ${failure}`;
-  if (expected.retrieval) {
-    if (sources === null) return "there is no audit record of it";
-    if (!question.documents.some((document) => sources.includes(document))) {
-      return `none of ${question.documents.join(", ")} is among the sources ${sources.join(", ") || "(none)"}`;
-    }
-  }
-  return flat(text).includes(flat(question.answer))
-    ? null
-    : `"${question.answer}" is not in the answer`;
-}
-
-function flat(text: string): string {
-  return text.replace(/\s+/g, " ").trim().toLowerCase();
 }

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AuditRecord } from "../../model/audit.ts";
 import { EMPTY_POSITION, type Position } from "../../model/position.ts";
+import type { BehaviourDifference } from "../../wire/behaviour.ts";
 import { judgeAudit } from "./audit.ts";
 import type { Judgement } from "./check.ts";
-import { judgeGolden, type ObservedAnswer, sampleOf } from "./golden.ts";
+import { judgeGolden, sampleOf } from "./golden.ts";
+import type { ObservedAnswer } from "./golden-answer.ts";
 import { judgeIndex, type KnownOwner } from "./index-fresh.ts";
 import { judgeModel, type ObservedTarget } from "./model.ts";
 import { judgeRateLimit } from "./rate-limit.ts";
@@ -27,6 +29,10 @@ function table(name: string, cases: readonly Case[]): void {
 }
 
 const intended = { id: "m-1", fingerprint: "f1", embedding: "e1" };
+const recorded = {
+  ...intended,
+  behaviour: { tolerance: 0.02, answers: [{ ask: "17?", tokens: [] }] },
+};
 const target = (given: Partial<ObservedTarget> = {}): ObservedTarget => ({
   name: "local",
   models: ["m-1"],
@@ -37,6 +43,12 @@ const target = (given: Partial<ObservedTarget> = {}): ObservedTarget => ({
 });
 const away = target({ name: "spare", failure: "connection refused" });
 
+const differs = (distance: number | null): BehaviourDifference => ({
+  distance,
+  compared: 300,
+  apart: [],
+  silent: 0,
+});
 table("the model check", [
   [
     "the intended model",
@@ -97,6 +109,35 @@ table("the model check", [
     () => judgeModel({ ...intended, embedding: null }, [target({ embedding: null })]),
     true,
     /answers as f1$/,
+  ],
+  [
+    "the right words, and log-probabilities within the tolerance",
+    () => judgeModel(recorded, [target({ behaviour: differs(0.019) })]),
+    true,
+    /answers as f1 \(log-probabilities within 0\.019 of 0\.02\)/,
+  ],
+  [
+    "the right words out of quantized weights",
+    () => judgeModel(recorded, [target({ behaviour: differs(0.21) })]),
+    false,
+    /local is not the release's model, or not stored as it was: .* differ by 0\.210, 0\.02 is allowed/,
+  ],
+  [
+    "another token where the release's model is sure",
+    () =>
+      judgeModel(recorded, [
+        target({
+          behaviour: { ...differs(0.01), apart: [{ ask: "17?", said: "391", recorded: "392" }] },
+        }),
+      ]),
+    false,
+    /local says "391" where the release's model surely says "392", asked "17\?": other weights/,
+  ],
+  [
+    "a server that tells no log-probabilities",
+    () => judgeModel(recorded, [target({ behaviour: differs(null) })]),
+    true,
+    /answers as f1 \(by its words alone: it tells no log-probabilities\)/,
   ],
   ["no release to compare with", () => judgeModel(null, [target()]), true, /no release to compare/],
 ]);

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { messageOf } from "../../lib/errors.ts";
+import type { Behaviour } from "../../model/behaviour.ts";
 import type { RuntimeTarget } from "../../model/spec.ts";
+import type { BehaviourDifference } from "../../wire/behaviour.ts";
 import {
   EMBEDDING_PROBE_TEXT,
   embeddingFingerprint,
@@ -11,6 +13,7 @@ import { contentOf } from "../ask-gateway.ts";
 import { requestVectors, targetHeaders } from "../embed.ts";
 import { askJson } from "../peer.ts";
 import { atBase } from "../url.ts";
+import { differenceOf } from "./behaviour.ts";
 import type { CheckContext, Judgement, ReadinessCheck } from "./check.ts";
 
 /** The intended model is loaded, and behaves like it. */
@@ -21,15 +24,16 @@ export const modelCheck: ReadinessCheck = {
   required: () => true,
   async check(context) {
     const { world, spec } = context;
-    const release = world.options.release?.body;
+    const release = world.release?.body;
     const embedding = spec.retrieval === undefined ? undefined : release?.embedding;
     const { targets } = world.regionSpec.components.runtime;
     const observed = await Promise.all(
       targets.map((target) => askTarget(context, target, embedding?.id ?? null)),
     );
     if (release === undefined) return judgeModel(null, observed);
-    const { id, fingerprint } = release.model;
-    return judgeModel({ id, fingerprint, embedding: embedding?.fingerprint ?? null }, observed);
+    const { id, fingerprint, behaviour = null } = release.model;
+    const expected = { id, fingerprint, embedding: embedding?.fingerprint ?? null, behaviour };
+    return judgeModel(expected, observed);
   },
 };
 
@@ -38,6 +42,8 @@ export interface ExpectedModel {
   readonly fingerprint: string;
   /** null: the workflow needs no embeddings. */
   readonly embedding: string | null;
+  /** A good copy's log-probabilities; null when the release has none. */
+  readonly behaviour?: Behaviour | null;
 }
 
 /** What one runtime target said of itself. */
@@ -46,6 +52,8 @@ export interface ObservedTarget {
   readonly models: readonly string[];
   readonly fingerprint: string | null;
   readonly embedding: string | null;
+  /** Its log-probabilities beside those of a good copy; null when nobody compared them. */
+  readonly behaviour?: BehaviourDifference | null;
   /** Why it did not answer; null when it did. */
   readonly failure: string | null;
 }
@@ -80,7 +88,8 @@ export function judgeModel(
     return { pass: false, evidence: `none of ${names} embeds${also}` };
   }
   const and = needsEmbedding ? ` and embeds as ${expected.embedding}` : "";
-  const evidence = `${names} has ${expected.id}, answers as ${expected.fingerprint}${and}${also}`;
+  const closely = answered.map((target) => closeness(expected, target)).join("");
+  const evidence = `${names} has ${expected.id}, answers as ${expected.fingerprint}${closely}${and}${also}`;
   return { pass: true, evidence };
 }
 
@@ -93,10 +102,35 @@ function faultsOf(expected: ExpectedModel, target: ObservedTarget): string[] {
   if (fingerprint !== expected.fingerprint) {
     faults.push(`${name} answers as ${fingerprint}, the release expects ${expected.fingerprint}`);
   }
+  const other = behaviourFault(expected, target);
+  if (other !== null) faults.push(other);
   if (expected.embedding !== null && embedding !== null && embedding !== expected.embedding) {
     faults.push(`${name} embeds as ${embedding}, the release expects ${expected.embedding}`);
   }
   return faults;
+}
+
+/**
+ * The right words are not enough: a quantized copy, or another fine-tuning of the same model, says
+ * them as well for a while. A server that tells no log-probabilities is judged by its words alone,
+ * and the evidence says so: not to be able to look closely is no proof of another model.
+ */
+function behaviourFault({ behaviour }: ExpectedModel, target: ObservedTarget): string | null {
+  const { name, behaviour: found } = target;
+  if (behaviour == null || found == null) return null;
+  const [apart] = found.apart;
+  if (apart !== undefined) {
+    return `${name} says ${JSON.stringify(apart.said)} where the release's model surely says ${JSON.stringify(apart.recorded)}, asked ${JSON.stringify(apart.ask)}: other weights`;
+  }
+  if (found.distance === null || found.distance <= behaviour.tolerance) return null;
+  return `${name} is not the release's model, or not stored as it was: its log-probabilities differ by ${found.distance.toFixed(3)}, ${behaviour.tolerance} is allowed`;
+}
+
+function closeness({ behaviour }: ExpectedModel, { behaviour: found }: ObservedTarget): string {
+  if (behaviour == null || found == null) return "";
+  return found.distance === null
+    ? " (by its words alone: it tells no log-probabilities)"
+    : ` (log-probabilities within ${found.distance.toFixed(3)} of ${behaviour.tolerance})`;
 }
 
 const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
@@ -108,12 +142,13 @@ async function askTarget(
 ): Promise<ObservedTarget> {
   const { name } = target;
   try {
-    const [models, fingerprint, vector] = await Promise.all([
+    const [models, fingerprint, vector, behaviour] = await Promise.all([
       askModels(context, target),
       askFingerprint(context, target),
       embedding === null ? null : askEmbedding(context, target, embedding),
+      differenceOf(context, target),
     ]);
-    return { name, models, fingerprint, embedding: vector, failure: null };
+    return { name, models, fingerprint, embedding: vector, behaviour, failure: null };
   } catch (error) {
     return { name, models: [], fingerprint: null, embedding: null, failure: messageOf(error) };
   }

@@ -11,16 +11,24 @@ export interface Observed {
   /** Why there is no answer; null when there is one. */
   readonly failure: string | null;
   readonly mode: string | null;
+  /** Digest of the release that answered, by the answer's own word. */
+  readonly release?: string | null;
 }
 
 /** Asks this region itself, as a tenant, even while it stands by. Never throws for a bad answer. */
 export async function observeAnswer(
-  { world, workflow, askMs }: CheckContext,
+  { world, workflow, askMs }: Pick<CheckContext, "world" | "workflow" | "askMs">,
   tenant: TenantName,
   question: string,
 ): Promise<Observed> {
   const asked = { workflow, tenant, question, standby: true, timeoutMs: askMs };
   const { text, failure, headers, requestId } = await askGateway(world, asked);
   const record = failure === null ? await world.options.audit.find(requestId) : null;
-  return { sources: record?.sources ?? null, text, failure, mode: headers[HEADERS.mode] ?? null };
+  return {
+    sources: record?.sources ?? null,
+    text,
+    failure,
+    mode: headers[HEADERS.mode] ?? null,
+    release: headers[HEADERS.release] ?? null,
+  };
 }

@@ -1,3 +1,4 @@
+import { limitsOf } from "../../model/release-policy.ts";
 import { type Judgement, NO_KEY, type ReadinessCheck } from "./check.ts";
 
 const LIMIT_HEADER = "x-ratelimit-limit-requests";
@@ -6,12 +7,13 @@ const LIMIT_HEADER = "x-ratelimit-limit-requests";
 export const rateLimitCheck: ReadinessCheck = {
   name: "rate-limit",
   restMs: 0,
-  applies: ({ world }) => world.options.release !== null,
+  applies: ({ world }) => world.release !== null,
   required: () => true,
-  async check({ world, canary }) {
+  async check({ world, workflow, canary }) {
     const asked = await canary();
     if (asked === null) return NO_KEY;
-    const expected = world.options.release?.body.policy.requestsPerMinute ?? 0;
+    const body = world.release?.body;
+    const expected = body ? limitsOf(body, workflow, asked.question.tenant).requestsPerMinute : 0;
     const { headers, failure } = asked.answer;
     return judgeRateLimit(expected, { failure, header: headers[LIMIT_HEADER] ?? null });
   },

@@ -16,7 +16,7 @@ export const releaseCheck: ReadinessCheck = {
   applies: () => true,
   required: () => true,
   async check({ world, canary, askMs }) {
-    const { region, release } = world.options;
+    const { region } = world.options;
     // The store before the gateway: then a snapshot published in between cannot look missing.
     const reachable = await followStore(world).then(
       () => true,
@@ -27,7 +27,7 @@ export const releaseCheck: ReadinessCheck = {
     const asked = await canary();
     if (asked === null) return NO_KEY;
     const { headers, failure } = asked.answer;
-    const digest = release?.digest ?? world.snapshot?.releaseDigest ?? null;
+    const digest = world.release?.digest ?? null;
     return judgeRelease(
       { region, digest, newest },
       {

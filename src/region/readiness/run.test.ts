@@ -5,6 +5,7 @@ import {
   createAgentWorld,
   DOCUMENTS,
   INDEX,
+  RELEASE,
   TOKEN,
   until,
   WORKFLOW,
@@ -84,7 +85,11 @@ describe("a standby that is as it should be", () => {
     Object.defineProperty(world.us.gateway, "number", {
       get: () => (++looks > 20 ? before + 1 : before),
     });
-    const payload = JSON.stringify({ number: before + 1, releaseDigest: "none" });
+    const payload = JSON.stringify({
+      number: before + 1,
+      regions: { "us-east": { release: RELEASE.digest } },
+      releases: { [RELEASE.digest]: { body: RELEASE.body } },
+    });
     const value = { payload, keyId: "", signature: "", number: before + 1 };
     world.backend.commit({ compare: [], operations: [{ put: KEYS.snapshot, value }] });
     const readiness = await prove();

@@ -15,11 +15,13 @@ import { indexFreshCheck } from "./index-fresh.ts";
 import { modelCheck } from "./model.ts";
 import { rateLimitCheck } from "./rate-limit.ts";
 import { releaseCheck } from "./release.ts";
+import { servingContractCheck } from "./serving-contract.ts";
 import { tenantIsolationCheck } from "./tenant-isolation.ts";
 
 /** In the order in which a person wants to read them. A new check is a file and a line here. */
 const CHECKS: readonly ReadinessCheck[] = [
   modelCheck,
+  servingContractCheck,
   releaseCheck,
   indexFreshCheck,
   tenantIsolationCheck,

@@ -1,8 +1,9 @@
 import { sentences } from "../../lib/text.ts";
 import type { Canary } from "../../model/golden.ts";
 import type { TenantName } from "../../model/ids.ts";
+import { embeddingVersion } from "../../model/release.ts";
 import { questionFor } from "../canary.ts";
-import { embeddingOf, embeddingVersion, embedTexts } from "../embed.ts";
+import { embeddingOf, embedTexts } from "../embed.ts";
 import {
   type CheckContext,
   type Judgement,

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { z } from "zod";
+import { evidenceSchema } from "../../src/model/evidence.ts";
+import { ROOT, runCommand, startSample, type TestEstate } from "../support/estate.ts";
+
+/** The bad release of the sample estate, activated under load by the drill, as a person runs it. */
+
+const reportSchema = z.object({
+  rtaSeconds: z.number(),
+  rtoSeconds: z.number(),
+  requests: z.object({ sent: z.number(), succeeded: z.number() }),
+  checks: z.array(z.object({ name: z.string(), pass: z.boolean(), evidence: z.string() })),
+  epochs: z.array(z.object({ before: z.number(), after: z.number() })),
+  verdict: z.string(),
+});
+
+describe("a prompt release that loses every second golden answer", () => {
+  let up: TestEstate;
+  let report: z.infer<typeof reportSchema>;
+
+  before(async () => {
+    up = await startSample();
+    const drilled = await runCommand([
+      ...["drill", "bad-release", "--json"],
+      ...["--release", join(ROOT, "examples", "estate", "release-bad")],
+      ...["--spec", up.estate.specPath, "--data", up.estate.data.root],
+      ...["--report", join(dirname(up.estate.data.root), "report")],
+    ]);
+    assert.notEqual(drilled.stdout, "", drilled.stderr);
+    report = reportSchema.parse(JSON.parse(drilled.stdout));
+  });
+  after(async () => {
+    await up?.stop();
+  });
+
+  it("is found out and rolled back within 10 s of traffic", () => {
+    assert.ok(report.rtaSeconds > 0 && report.rtaSeconds <= 10, `${report.rtaSeconds} s`);
+  });
+
+  it("with no failover, and no caller lost", () => {
+    assert.deepEqual(
+      report.checks.filter(({ pass }) => !pass),
+      [],
+    );
+    assert.ok(report.requests.sent > 50);
+    assert.equal(report.requests.succeeded, report.requests.sent);
+    for (const epoch of report.epochs) assert.equal(epoch.before, epoch.after);
+    assert.equal(report.verdict, "pass");
+  });
+
+  it("by the golden questions, which the record shows in figures", async () => {
+    const evidence = z.array(evidenceSchema).parse(await up.control.evidence(0));
+    const failed = evidence.find(
+      ({ kind, text }) =>
+        kind === "verdict" && /^release sha256:\w+ in us-east is failed/.test(text),
+    );
+    assert.match(failed?.text ?? "", /golden questions asked of both, \d+ were lost and 0 won/);
+    const plans = evidence.filter(
+      ({ kind, text }) => kind === "plan" && /: rollback of/.test(text),
+    );
+    assert.equal(plans.length, 1);
+  });
+
+  it("and the standby that had it is ready again with the good one", async () => {
+    const { regions, changing } = await up.control.release();
+    assert.equal(changing, null);
+    for (const { because } of regions) assert.equal(because, "it serves what it shall");
+    const { workflows } = await up.control.status();
+    assert.ok(workflows.every(({ serving }) => serving.join() === "eu-west"));
+  });
+});
