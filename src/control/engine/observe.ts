@@ -37,6 +37,11 @@ export function horizonOf(detection: DetectionSpec): number {
   return detection.confirm * 3 + 2_000;
 }
 
+/** Two whole rounds of looking: what nobody has looked at since is unknown. */
+export function freshMsOf({ interval, timeout }: DetectionSpec): number {
+  return 2 * (interval + timeout);
+}
+
 /** Throws STORE_UNAVAILABLE. Nobody thinks about a part of the state: all of it was read, or none. */
 export async function observe(options: {
   readonly store: Store;

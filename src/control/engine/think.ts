@@ -1,4 +1,5 @@
 import { decide } from "../../core/decisions/decide.ts";
+import { type SeenTarget, targetsSeen } from "../../core/signals/troubles.ts";
 import { toWindows } from "../../core/signals/windows.ts";
 import { judge } from "../../core/verdicts/judge.ts";
 import type { Decision } from "../../model/decision.ts";
@@ -6,7 +7,7 @@ import type { Intent } from "../../model/intent.ts";
 import type { OperatorRequest } from "../../model/request.ts";
 import type { Spec } from "../../model/spec.ts";
 import type { Verdict } from "../../model/verdict.ts";
-import { horizonOf, type Observation } from "./observe.ts";
+import { freshMsOf, horizonOf, type Observation } from "./observe.ts";
 import type { Held } from "./state.ts";
 
 /** How long ago a workflow's last unplanned plan ended, and how long it must rest after it. */
@@ -27,6 +28,8 @@ export interface Thought {
   readonly verdicts: readonly Verdict[];
   /** Regions whose outage is certain. */
   readonly failed: readonly string[];
+  /** What the gateways say of their targets. No decision rests on it. */
+  readonly targets: readonly SeenTarget[];
   readonly workflows: readonly WorkflowThought[];
 }
 
@@ -43,7 +46,9 @@ export function think(spec: Spec, seen: Observation, restOf: (workflow: string) 
     const intent = seen.intents.find(({ value }) => value.workflow === name);
     return intent ? [thinkOf(spec, seen, { intent, verdicts, failed, rest: restOf(name) })] : [];
   });
-  return { verdicts, failed, workflows };
+  const freshMs = freshMsOf(spec.detection);
+  const targets = targetsSeen(seen.signals, { now: seen.now, freshMs });
+  return { verdicts, failed, targets, workflows };
 }
 
 function thinkOf(
