@@ -22,6 +22,19 @@ export type Offer =
   | { readonly adopted: true; readonly number: number }
   | { readonly adopted: false; readonly number: number; readonly reason: string };
 
+/** What the leader of several holders serves; `signed` is null for a gateway without controllers. */
+export interface Held {
+  readonly snapshot: Snapshot | null;
+  readonly signed: SignedSnapshot | null;
+  readonly lastError: string | null;
+}
+
+/** Judges for its followers, writes, and tells them all before it says that it has adopted. */
+export interface Leader {
+  readonly held: Held;
+  offer(signed: SignedSnapshot): Promise<Offer>;
+}
+
 type Judged =
   | { readonly ok: true; readonly snapshot: Snapshot }
   | { readonly ok: false; readonly reason: string };
@@ -33,6 +46,7 @@ type Judged =
  */
 export class SnapshotHolder {
   readonly #options: SignedHolderOptions | null;
+  readonly #leader: Leader | null;
   readonly #clock: Clock;
   readonly #listeners = new Set<(snapshot: Snapshot) => void>();
   #current: Snapshot | null;
@@ -42,10 +56,18 @@ export class SnapshotHolder {
   /** Offers are judged one after the other, so that compare, write and swap are one step. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: SignedHolderOptions | null, current: Snapshot | null, clock: Clock) {
+  private constructor(
+    options: SignedHolderOptions | null,
+    current: Snapshot | null,
+    clock: Clock,
+    leader: Leader | null = null,
+  ) {
     this.#options = options;
+    this.#leader = leader;
     this.#clock = clock;
     this.#current = current;
+    this.#signed = leader?.held.signed ?? null;
+    this.#lastError = leader?.held.lastError ?? null;
     this.#sinceAt = clock.monotonic();
   }
 
@@ -57,6 +79,22 @@ export class SnapshotHolder {
   /** A gateway alone, without a controller: serves what its spec says, for good. */
   static standalone(snapshot: Snapshot, clock: Clock): SnapshotHolder {
     return new SnapshotHolder(null, snapshot, clock);
+  }
+
+  /** Of one thread of several: serves what the leader serves, and hands it what it is offered. */
+  static following(leader: Leader, clock: Clock): SnapshotHolder {
+    return new SnapshotHolder(null, leader.held.snapshot, clock, leader);
+  }
+
+  /** What followers of this one start with. */
+  get held(): Held {
+    return { snapshot: this.#current, signed: this.#signed, lastError: this.#lastError };
+  }
+
+  /** The leader's word. An older one than is served changes nothing. */
+  follow({ snapshot, signed, lastError }: Held): void {
+    this.#lastError = lastError;
+    if (snapshot !== null && snapshot.number > this.number) this.#swap(snapshot, signed);
   }
 
   current(): Snapshot | null {
@@ -114,6 +152,7 @@ export class SnapshotHolder {
 
   /** Judges a snapshot and adopts it when it is newer. Never throws. */
   offer(signed: SignedSnapshot): Promise<Offer> {
+    if (this.#leader !== null) return this.#leader.offer(signed);
     const judged = this.#turn.then(() => this.#adopt(signed));
     this.#turn = judged;
     return judged;
@@ -173,7 +212,7 @@ export class SnapshotHolder {
     return reason === null ? { ok: true, snapshot: parsed.data } : { ok: false, reason };
   }
 
-  #swap(snapshot: Snapshot, signed: SignedSnapshot): void {
+  #swap(snapshot: Snapshot, signed: SignedSnapshot | null): void {
     this.#current = snapshot;
     this.#signed = signed;
     this.#sinceAt = this.#clock.monotonic();
