@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Delivered } from "../../core/stream/delivered.ts";
 import type { TokenCount } from "../../core/stream/frame.ts";
 import type { Relay } from "../../core/stream/relay.ts";
+import type { StopSignal } from "../../lib/stop.ts";
 import type { DegradedMode } from "../../model/domain.ts";
 import type { Snapshot, WorkflowRoute } from "../../model/snapshot.ts";
 import type { IndexHit } from "../../ports/index.ts";
@@ -35,7 +36,7 @@ export interface Call {
   /** Monotonic ms. */
   readonly arrivedAt: number;
   /** Aborts when the exchange with the caller is over, whichever way: nothing may outlive it. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly snapshot: Snapshot;
   /** The gateway that forwarded this; null when the caller sent it to us. */
   readonly forwardedBy: string | null;

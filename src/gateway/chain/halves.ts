@@ -9,6 +9,7 @@ import {
 import type { TokenCount } from "../../core/stream/frame.ts";
 import { type Joint, joined, sumUsage } from "../../core/stream/halves.ts";
 import { conclude, FRESH_RELAY, type Relay, relay } from "../../core/stream/relay.ts";
+import type { Stop } from "../../lib/stop.ts";
 import { errorBody } from "../../wire/errors.ts";
 import { formatSse, SseParser } from "../../wire/sse.ts";
 import type { StreamEnd, StreamedAnswer, StreamPart } from "./call.ts";
@@ -16,7 +17,7 @@ import type { StreamEnd, StreamedAnswer, StreamPart } from "./call.ts";
 /** One of the streams that make up an answer. */
 export interface Half {
   readonly answer: StreamedAnswer;
-  readonly stop: AbortController;
+  readonly stop: Stop;
   /** What the caller had before it; null for the answer's beginning. */
   readonly had: Delivered | null;
   /** How many of `had.cuts` are of this gateway's own asking: the newest ones. */

@@ -5,6 +5,7 @@ import {
   readDelivered,
 } from "../../core/stream/delivered.ts";
 import { lengthOf } from "../../core/stream/state.ts";
+import { Stop } from "../../lib/stop.ts";
 import type { ChatRequest } from "../../wire/openai.ts";
 import type { Tools } from "../options.ts";
 import { atOnce, RESTART, waitingFor } from "./at-once.ts";
@@ -72,7 +73,7 @@ interface Story {
 
 interface Begun {
   readonly answer: Answer;
-  readonly stop: AbortController;
+  readonly stop: Stop;
 }
 
 type Asked =
@@ -107,15 +108,14 @@ function isComplete(call: Call): boolean {
 /** Asks for the answer, or for the rest of it. */
 async function begin(story: Story, asked: Resume | null): Promise<Begun> {
   const { call, next } = story;
-  const stop = new AbortController();
-  const signal = AbortSignal.any([call.signal, stop.signal]);
+  const stop = Stop.with(call.signal);
   // The rest of an answer is no retry of it: its tries are counted anew, and bounded here.
   const ticket = { admitted: call.ticket.admitted };
-  if (asked === null) return { answer: await next({ ...call, signal }), stop };
+  if (asked === null) return { answer: await next({ ...call, signal: stop }), stop };
   // The forwarded half of the chain is told the same as the one here.
   const told = { ...call.request, [RESUME_FIELD]: asked.delivered };
   const body = Buffer.from(JSON.stringify(told));
-  return { answer: await next({ ...call, signal, ticket, body, resume: asked }), stop };
+  return { answer: await next({ ...call, signal: stop, ticket, body, resume: asked }), stop };
 }
 
 /**

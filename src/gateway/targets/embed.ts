@@ -4,7 +4,7 @@ import type { Attempt, Call } from "../chain/call.ts";
 import { own } from "../chain/own.ts";
 import type { Tools } from "../options.ts";
 import { exchange } from "./exchange.ts";
-import { targetUrl, upstreamHeaders } from "./target.ts";
+import { upstreamHeaders } from "./target.ts";
 
 type Embedding = NonNullable<Release["embedding"]>;
 
@@ -53,12 +53,12 @@ async function ask(
   embedding: Embedding,
   text: string,
 ): Promise<Embedded> {
-  const url = targetUrl(target, "/v1/embeddings");
-  if (url === null) return { kind: "broken", because: `${target.url} is not a URL` };
+  const place = tools.pools.place(target.url, "/v1/embeddings");
+  if (place === null) return { kind: "broken", because: `${target.url} is not a URL` };
   const headers = upstreamHeaders(tools, call, target);
   if (!headers.ok) return { kind: "broken", because: headers.because };
   const answer = await exchange(tools.pools, tools.clock, {
-    url,
+    place,
     headers: headers.headers,
     body: JSON.stringify({ model: embedding.id, input: text, encoding_format: "float" }),
     signal: call.signal,
