@@ -1,6 +1,9 @@
 import type { ServerResponse } from "node:http";
 import type { StreamedAnswer, StreamPart, WholeAnswer } from "./chain/call.ts";
 
+/** Longer bodies are not copied to stand behind their headers. */
+const ONE_PIECE_BYTES = 64 * 1024;
+
 /** Writes an answer. Resolves when it is handed to the socket, or when the caller is gone. */
 export async function reply(
   response: ServerResponse,
@@ -11,10 +14,12 @@ export async function reply(
 }
 
 function replyWhole(response: ServerResponse, { status, headers, body }: WholeAnswer): void {
-  const bytes = Buffer.from(body);
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
   response.writeHead(status, { ...headers, "content-length": bytes.length });
-  // For HEAD, node sends the headers of this body and leaves the body out.
-  response.end(bytes);
+  // For HEAD, node sends the headers of this body and leaves the body out. As text of single bytes,
+  // the body goes out in one piece with the headers; as a buffer it would be a second one.
+  if (bytes.length > ONE_PIECE_BYTES) response.end(bytes);
+  else response.end(bytes.toString("latin1"), "latin1");
 }
 
 async function replyStream(response: ServerResponse, answer: StreamedAnswer): Promise<void> {

@@ -35,7 +35,7 @@ export async function* waitingFor<T>(
 /** The parts as one, told when all of them are here. */
 export async function* atOnce(
   tools: Pick<Tools, "clock" | "timeouts">,
-  parts: AsyncGenerator<StreamPart>,
+  parts: AsyncIterableIterator<StreamPart>,
 ): AsyncGenerator<StreamPart> {
   let texts: string[] = [];
   let length = 0;
@@ -58,6 +58,6 @@ export async function* atOnce(
       }
     }
   } finally {
-    await parts.return(undefined);
+    await parts.return?.();
   }
 }
