@@ -100,7 +100,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   send(pools: Pools): void {
     const { place, method = "POST", headers, body = null, signal, firstMs } = this.#upstream;
-    if (signal.aborted) return this.#cut(signal.reason);
+    if (signal.aborted) {
+      this.#cut(signal.reason);
+      return;
+    }
     signal.addEventListener("abort", this.#stop);
     const late = (): void => this.#cut(new Error(`no answer in ${Math.round(firstMs)} ms`));
     this.#callOff = this.#clock.after(firstMs, late);
@@ -131,28 +134,32 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_: Dispatcher.DispatchController, piece: Buffer): void {
-    if (this.#stream !== null) return this.#stream.push(piece);
-    this.#watch.progress();
-    this.#length += piece.length;
-    if (this.#length > MAX_ANSWER_BYTES)
-      return this.#cut(new Error("an answer larger than 64 MiB"));
-    this.#pieces.push(piece);
+    if (this.#stream === null) this.#add(piece);
+    else this.#stream.push(piece);
   }
 
   onResponseEnd(): void {
-    if (this.#stream !== null) {
-      this.#stream.ended();
-      return this.#end();
-    }
-    const [first] = this.#pieces;
-    const single = this.#pieces.length === 1 && first !== undefined;
-    const body = single ? first : Buffer.concat(this.#pieces, this.#length);
-    this.#tell({ kind: "whole", status: this.#status, headers: this.#headers, body });
+    if (this.#stream === null) this.#tellWhole();
+    else this.#stream.ended();
     this.#end();
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     this.#broke(error);
+  }
+
+  #add(piece: Buffer): void {
+    this.#watch.progress();
+    this.#length += piece.length;
+    this.#pieces.push(piece);
+    if (this.#length > MAX_ANSWER_BYTES) this.#cut(new Error("an answer larger than 64 MiB"));
+  }
+
+  #tellWhole(): void {
+    const [first] = this.#pieces;
+    const single = this.#pieces.length === 1 && first !== undefined;
+    const body = single ? first : Buffer.concat(this.#pieces, this.#length);
+    this.#tell({ kind: "whole", status: this.#status, headers: this.#headers, body });
   }
 
   /** What came of it, to whoever asked; the first one counts. */
@@ -182,7 +189,11 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #broke(error: unknown): void {
     this.#end();
-    if (this.#stream?.begun === true) return this.#stream.broke(this.#reason ?? error);
+    if (this.#stream?.begun === true) this.#stream.broke(this.#reason ?? error);
+    else this.#tellFailed(error);
+  }
+
+  #tellFailed(error: unknown): void {
     const fault = faultOfError(error, this.#reason);
     const reached = fault.reached && (this.#reason === null || this.#controller !== null);
     this.#tell({ kind: "failed", fault: fault.kind, because: fault.because, reached });

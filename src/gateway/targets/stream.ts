@@ -66,7 +66,11 @@ export class StreamedAnswer implements AsyncIterable<StreamPart>, AsyncIterator<
 
   /** Bytes of the body. */
   push(piece: Uint8Array): void {
-    if (this.#over !== null) return this.#pushBehind(piece);
+    if (this.#over === null) this.#pushed(piece);
+    else this.#pushBehind(piece);
+  }
+
+  #pushed(piece: Uint8Array): void {
     const before = this.#relay.state.events;
     const last = this.#take(piece);
     if (this.#relay.state.events > before) this.#hooks.onEvent();
@@ -143,9 +147,9 @@ export class StreamedAnswer implements AsyncIterable<StreamPart>, AsyncIterator<
     if (this.#over !== null) return;
     this.#over = { broken };
     const wholeness = judge(this.#relay.state);
-    if (this.#begun) return this.#tell();
     // One piece may be all of an answer: it begins and ends at once.
-    if (wholeness.whole) this.#begin();
+    if (this.#begun) this.#tell();
+    else if (wholeness.whole) this.#begin();
     else this.#hooks.onFailed(broken ?? wholeness.because, last);
   }
 
