@@ -1,9 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { StopSignal } from "../../lib/stop.ts";
 import type { Clock } from "../../ports/clock.ts";
-
-/** setTimeout counts in 32 bits: a longer wait would overflow and fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+import { Bounds, LONGEST_TIMER_MS } from "./bounds.ts";
 
 /**
  * The machine's clocks.
@@ -16,11 +14,12 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export function createSystemClock(): Clock {
   const bootToStart = startOfProcess();
   const monotonic = (): number => bootToStart + performance.now();
+  const bounds = new Bounds(monotonic);
   return {
     now: () => Date.now(),
     monotonic,
     sleep: (ms, signal) => sleep(monotonic, ms, signal),
-    after: (ms, run) => after(monotonic, ms, run),
+    after: (ms, run) => bounds.after(ms, run),
   };
 }
 
@@ -59,24 +58,4 @@ function oneTimer(ms: number, signal: StopSignal | undefined): Promise<void> {
     const timer = setTimeout(done, Math.max(0, Math.ceil(ms)));
     signal?.addEventListener("abort", done, { once: true });
   });
-}
-
-function after(monotonic: () => number, ms: number, run: () => void): () => void {
-  const until = monotonic() + Math.max(0, ms);
-  const fire = (): void => {
-    const left = until - monotonic();
-    if (left > 0) timer = setTimeout(fire, Math.min(shared(left), LONGEST_TIMER_MS));
-    else run();
-  };
-  let timer = setTimeout(fire, Math.min(shared(ms), LONGEST_TIMER_MS));
-  return () => clearTimeout(timer);
-}
-
-/**
- * Node keeps a list of timers for each number of milliseconds. Bounds that follow what was measured
- * are a different number in each request; rounded up, they meet in few lists.
- */
-function shared(ms: number): number {
-  const step = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, ms))) - 5);
-  return Math.ceil(ms / step) * step;
 }

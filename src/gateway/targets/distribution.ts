@@ -1,42 +1,60 @@
-/** Sorting for each request would cost more than the request: so many new values may be unseen. */
-const STALE_AFTER = 8;
-
 /** The newest values of one measure, and where their quantiles lie. */
 export class Distribution {
+  /** As they came; the oldest is overwritten. */
   readonly #values: Float64Array;
-  #count = 0;
-  #sorted = new Float64Array(0);
-  #unseen = 0;
+  /** The same values in order, so that each request can ask without sorting. */
+  readonly #sorted: Float64Array;
+  #added = 0;
 
   constructor(size = 128) {
     this.#values = new Float64Array(size);
+    this.#sorted = new Float64Array(size);
   }
 
   /** How many values are held. */
   get count(): number {
-    return Math.min(this.#count, this.#values.length);
+    return Math.min(this.#added, this.#values.length);
   }
 
   add(value: number): void {
-    this.#values[this.#count % this.#values.length] = value;
-    this.#count += 1;
-    this.#unseen += 1;
+    const at = this.#added % this.#values.length;
+    let length = this.count;
+    if (length === this.#values.length) {
+      this.#remove(this.#values[at] ?? 0);
+      length -= 1;
+    }
+    const place = this.#placeOf(value, length);
+    this.#sorted.copyWithin(place + 1, place, length);
+    this.#sorted[place] = value;
+    this.#values[at] = value;
+    this.#added += 1;
   }
 
   clear(): void {
-    this.#count = 0;
-    this.#sorted = new Float64Array(0);
-    this.#unseen = 0;
+    this.#added = 0;
   }
 
   /** The value that a share of `q` of all values does not exceed; null with fewer than `least`. */
   quantile(q: number, least: number): number | null {
-    if (this.count < least || this.count === 0) return null;
-    if (this.#unseen >= STALE_AFTER || this.#sorted.length === 0) {
-      this.#sorted = this.#values.slice(0, this.count).sort();
-      this.#unseen = 0;
+    const { count } = this;
+    if (count < least || count === 0) return null;
+    return this.#sorted[Math.max(0, Math.ceil(q * count) - 1)] ?? null;
+  }
+
+  #remove(value: number): void {
+    const place = this.#placeOf(value, this.#sorted.length);
+    this.#sorted.copyWithin(place, place + 1);
+  }
+
+  /** Of the first of `length` sorted values that is not below this one. */
+  #placeOf(value: number, length: number): number {
+    let low = 0;
+    let high = length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#sorted[middle] ?? 0) < value) low = middle + 1;
+      else high = middle;
     }
-    const rank = Math.ceil(q * this.#sorted.length) - 1;
-    return this.#sorted[Math.max(0, rank)] ?? null;
+    return low;
   }
 }
