@@ -100,8 +100,8 @@ async function answerOne(
   try {
     const answer = await dispatch(paths, { request, id, signal: over, rest: "" });
     const told = answer.kind === "unanswered" ? refuse(FAILED) : answer;
-    const named = { [HEADERS.requestId]: id, [HEADERS.region]: tools.region, ...told.headers };
-    await reply(response, { ...told, headers: named });
+    const names = { [HEADERS.requestId]: id, [HEADERS.region]: tools.region };
+    await reply(response, withHeaders(told, names));
   } catch (error) {
     tools.logger.error({ requestId: id, err: error }, "an exchange failed inside the gateway");
     // Part of the answer may be out: only breaking the connection tells that it is not whole.

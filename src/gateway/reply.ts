@@ -15,11 +15,20 @@ export async function reply(
 
 function replyWhole(response: ServerResponse, { status, headers, body }: WholeAnswer): void {
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
-  response.writeHead(status, { ...headers, "content-length": bytes.length });
+  const list = listed(headers);
+  list.push("content-length", String(bytes.length));
+  response.writeHead(status, list);
   // For HEAD, node sends the headers of this body and leaves the body out. As text of single bytes,
   // the body goes out in one piece with the headers; as a buffer it would be a second one.
   if (bytes.length > ONE_PIECE_BYTES) response.end(bytes);
   else response.end(bytes.toString("latin1"), "latin1");
+}
+
+/** Names and values in turn: what node makes of an object anyway. */
+function listed(headers: WholeAnswer["headers"]): string[] {
+  const list: string[] = [];
+  for (const name in headers) list.push(name, headers[name] ?? "");
+  return list;
 }
 
 async function replyStream(response: ServerResponse, answer: StreamedAnswer): Promise<void> {

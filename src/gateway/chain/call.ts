@@ -162,9 +162,17 @@ export function withFacts<A extends Answer>(answer: A, facts: Partial<Facts>): A
   return { ...answer, facts: { ...facts, ...answer.facts } };
 }
 
-export function withHeaders(answer: Answer, headers: Readonly<Record<string, string>>): Answer {
+/** The same for headers. Most often an outer link finds that all it knows stands there already. */
+export function withHeaders<A extends Answer>(
+  answer: A,
+  headers: Readonly<Record<string, string>>,
+): A {
   if (answer.kind === "unanswered") return answer;
-  return { ...answer, headers: { ...headers, ...answer.headers } };
+  for (const name in headers) {
+    if (answer.headers[name] === undefined)
+      return { ...answer, headers: { ...headers, ...answer.headers } };
+  }
+  return answer;
 }
 
 /** Who asks for what, for links behind `locate`. */
