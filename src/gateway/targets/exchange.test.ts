@@ -38,6 +38,8 @@ async function upstreamOf(t: TestContext, answer: (socket: Socket) => void) {
   return { ask, asked, pools, port };
 }
 
+const CHOICE = { index: 0, delta: { content: "all" }, finish_reason: "stop" };
+const ANSWER = `data: ${JSON.stringify({ id: "c", choices: [CHOICE] })}\n\ndata: [DONE]\n\n`;
 const HELLO = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
 
 describe("an exchange with an upstream", () => {
@@ -91,6 +93,19 @@ describe("an exchange with an upstream", () => {
     const late = await ask({ firstMs: 30 });
     assert.equal(late.kind === "failed" && late.because, "no answer in 30 ms");
     assert.equal(late.kind === "failed" && late.reached, true);
+    assert.ok(closed);
+    await closed;
+  });
+
+  it("does not keep a connection for a body that goes on without end behind its answer", async (t) => {
+    let closed: Promise<unknown> | null = null;
+    const { ask } = await upstreamOf(t, (socket) => {
+      closed = once(socket, "close");
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n${ANSWER}`);
+    });
+    const exchanged = await ask();
+    assert.ok(exchanged.kind === "stream");
+    for await (const { end } of exchanged.parts) assert.equal(end?.outcome, "complete");
     assert.ok(closed);
     await closed;
   });

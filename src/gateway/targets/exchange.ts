@@ -53,6 +53,9 @@ export type Exchanged =
       readonly reached: boolean;
     };
 
+/** A body that is not over so long after its answer is whole is left, with its connection. */
+const MOST_BEHIND_MS = 1_000;
+
 /** Largest whole answer that is kept in memory. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
@@ -212,6 +215,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       },
       onWhole: () => {
         this.#end();
+        this.#callOff = this.#clock.after(MOST_BEHIND_MS, () => this.#cut(LEFT));
         this.#upstream.onEnd?.({ whole: true, longestPauseMs: watch.longestMs });
       },
       onCut: (because) => {
