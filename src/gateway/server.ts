@@ -156,13 +156,10 @@ function alone(own: Own, { metrics }: Omit<Tools, "together">): Together {
 }
 
 async function close(server: Server, tools: Tools): Promise<void> {
-  const drained = new AbortController();
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  void tools.clock.sleep(tools.timeouts.drainMs, drained.signal).then(() => {
-    if (!drained.signal.aborted) server.closeAllConnections();
-  });
+  const drained = tools.clock.after(tools.timeouts.drainMs, () => server.closeAllConnections());
   await closed;
-  drained.abort();
+  drained();
   await tools.pools.close();
 }

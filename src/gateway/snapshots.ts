@@ -1,5 +1,6 @@
 import { messageOf, TideoverError } from "../lib/errors.ts";
 import { verifySigned } from "../lib/signing.ts";
+import { Stop, type StopSignal } from "../lib/stop.ts";
 import {
   type SignedSnapshot,
   type Snapshot,
@@ -165,20 +166,19 @@ export class SnapshotHolder {
   }
 
   /** The snapshot above `after`, as soon as there is one; null after `ms` or when `signal` aborts. */
-  async waitForChange(after: number, ms: number, signal: AbortSignal): Promise<Snapshot | null> {
+  async waitForChange(after: number, ms: number, signal: StopSignal): Promise<Snapshot | null> {
     if (this.#current !== null && this.#current.number > after) return this.#current;
-    const enough = new AbortController();
+    const enough = Stop.with(signal);
+    let unsubscribe = (): void => undefined;
     const changed = new Promise<Snapshot>((resolve) => {
-      const stop = this.onChange(resolve);
-      enough.signal.addEventListener("abort", stop, { once: true });
+      unsubscribe = this.onChange(resolve);
     });
-    const timedOut = this.#clock
-      .sleep(ms, AbortSignal.any([signal, enough.signal]))
-      .then(() => null);
+    const timedOut = this.#clock.sleep(ms, enough).then(() => null);
     try {
       return await Promise.race([changed, timedOut]);
     } finally {
-      enough.abort();
+      unsubscribe();
+      enough.abort("enough");
     }
   }
 

@@ -8,7 +8,7 @@ import { type Exchanged, exchange } from "./exchange.ts";
 import type { Claim } from "./health.ts";
 import { boundMs, spansOf } from "./patience.ts";
 import { retryAfterMs } from "./retry-after.ts";
-import { targetUrl, upstreamHeaders } from "./target.ts";
+import { upstreamHeaders } from "./target.ts";
 
 type Embedding = NonNullable<Release["embedding"]>;
 
@@ -102,13 +102,13 @@ type Tried = Exclude<Got, Failed> | (Failed & { readonly tookMs: number });
 /** Asks one target, and remembers what came of it. */
 async function tryOne(tools: Tools, call: Call, lookUp: LookUp, one: Try): Promise<Tried> {
   const { clock } = tools;
-  const url = targetUrl(one.target, "/v1/embeddings");
-  if (url === null) return misconfigured(`${one.target.url} is not a URL`);
+  const place = tools.pools.place(one.target.url, "/v1/embeddings");
+  if (place === null) return misconfigured(`${one.target.url} is not a URL`);
   const headers = upstreamHeaders(tools, call, one.target);
   if (!headers.ok) return misconfigured(headers.because);
   const startedAt = clock.monotonic();
   const exchanged = await exchange(tools.pools, clock, {
-    url,
+    place,
     headers: headers.headers,
     body: bodyOf(lookUp),
     signal: call.signal,

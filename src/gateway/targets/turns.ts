@@ -1,3 +1,4 @@
+import type { StopSignal } from "../../lib/stop.ts";
 import type { Answer, Attempt, Call } from "../chain/call.ts";
 import type { Tools } from "../options.ts";
 import type { Order } from "./ejection.ts";
@@ -21,7 +22,7 @@ export interface Party {
 
 /** The bounds of one try. */
 export interface Asking {
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly firstMs: number;
   readonly stallMs: number;
   readonly onEnd: (end: StreamEnding) => void;
