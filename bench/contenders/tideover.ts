@@ -38,7 +38,7 @@ export async function startTideover(
     core: workers === 1 ? bench.cores.measured : null,
     // The channel ends it when the benchmark is gone, however that came about.
     ipc: true,
-    env: { TIDEOVER_LOG_LEVEL: "warn" },
+    env: { TIDEOVER_LOG: "warn" },
   });
   await untilListening(port, child, () => bench.logOf("tideover"));
   const on = "authentication, rate limit, policy, prompt, audit file and metrics on";
