@@ -23,19 +23,18 @@ import { FULL, QUICK, type Sizes } from "./gateway/sizes.ts";
 import { Load } from "./load/client.ts";
 import { Bench } from "./support/bench.ts";
 
-const USAGE = `npm run bench:gateway -- [--quick] [--json] [--only tideover,passThrough,…]
+const USAGE = `npm run bench:gateway -- [--quick] [--json] [--only tideover,passThrough,…] [--workers N]
 
 Compares Tideover's gateway with a bare pass-through, HAProxy, nginx and Portkey (those that are
-there) in front of one fast upstream, and prints ratios first. --json ends with one line of JSON.`;
+there) in front of one fast upstream, and prints ratios first. --json ends with one line of JSON.
+--workers gives Tideover several threads; it then has no core of its own, and on few cores it shares
+them with the load.`;
 
-const STARTS: Readonly<Record<Name, Start>> = {
-  direct,
-  tideover,
-  passThrough,
-  haproxy,
-  nginx,
-  portkey,
-};
+type Starts = Readonly<Record<Name, Start>>;
+
+function startsOf(workers: number): Starts {
+  return { direct, tideover: tideover(workers), passThrough, haproxy, nginx, portkey };
+}
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -44,13 +43,15 @@ async function main(): Promise<void> {
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
       only: { type: "string" },
+      workers: { type: "string", default: "1" },
     },
   });
   if (values.help) return void process.stdout.write(`${USAGE}\n`);
   const bench = new Bench();
   try {
-    const wanted = chosen(values.only);
-    const measured = await run(bench, values.quick ? QUICK : FULL, wanted);
+    const starts = startsOf(workersOf(values.workers));
+    const wanted = chosen(starts, values.only);
+    const measured = await run(bench, values.quick ? QUICK : FULL, starts, wanted);
     process.stdout.write(`${report(measured)}\n`);
     if (values.json) process.stdout.write(`${jsonLine(measured)}\n`);
   } finally {
@@ -59,8 +60,8 @@ async function main(): Promise<void> {
 }
 
 /** Who is measured. `direct` and Tideover always are: everything else is compared with them. */
-function chosen(only: string | undefined): readonly string[] {
-  const names = Object.keys(STARTS);
+function chosen(starts: Starts, only: string | undefined): readonly string[] {
+  const names = Object.keys(starts);
   if (only === undefined) return names;
   const wanted = only.split(",").map((name) => name.trim());
   const stranger = wanted.find((name) => !names.includes(name));
@@ -69,9 +70,20 @@ function chosen(only: string | undefined): readonly string[] {
   return names.filter((name) => ["direct", "tideover", ...wanted].includes(name));
 }
 
-async function run(bench: Bench, sizes: Sizes, wanted: readonly string[]): Promise<Measured> {
+function workersOf(text: string): number {
+  const count = /^[1-9]\d?$/.test(text) ? Number(text) : 0;
+  if (count === 0) throw new Error(`--workers ${text}: write a number of threads, from 1`);
+  return count;
+}
+
+async function run(
+  bench: Bench,
+  sizes: Sizes,
+  starts: Starts,
+  wanted: readonly string[],
+): Promise<Measured> {
   const upstream = await startUpstream(bench);
-  const { contenders, absent } = await startAll(bench, upstream, wanted);
+  const { contenders, absent } = await startAll(bench, upstream, starts, wanted);
   const load = await Load.start(bench);
   progress(`cores: ${bench.cores.why}`);
   progress(`requests/s: ${sizes.rounds} alternating rounds of ${sizes.roundMs} ms`);
@@ -81,16 +93,21 @@ async function run(bench: Bench, sizes: Sizes, wanted: readonly string[]): Promi
   progress("first token and gaps");
   const streams = await measureStreams(load, contenders, sizes);
   progress(`${sizes.held} open streams`);
-  const again = (name: Name): Promise<Contender> => STARTS[name](bench, upstream);
+  const again = (name: Name): Promise<Contender> => starts[name](bench, upstream);
   const held = await measureHeld(load, contenders, again, sizes);
   return { cores: bench.cores.why, sizes, contenders, absent, throughput, latency, streams, held };
 }
 
 /** Peers that cannot be had are left out, with the reason; without Tideover there is no benchmark. */
-async function startAll(bench: Bench, upstream: Upstream, wanted: readonly string[]) {
+async function startAll(
+  bench: Bench,
+  upstream: Upstream,
+  starts: Starts,
+  wanted: readonly string[],
+) {
   const contenders: Contender[] = [];
   const absent: Record<string, string> = {};
-  for (const [name, start] of Object.entries(STARTS)) {
+  for (const [name, start] of Object.entries(starts)) {
     if (!wanted.includes(name)) continue;
     try {
       contenders.push(await start(bench, upstream));

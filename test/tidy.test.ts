@@ -21,7 +21,7 @@ const LAYERS: Readonly<Record<string, readonly string[] | "anything">> = {
   "core/release": ["core/release", "model", "lib"],
   "core/stream": ["core/stream", "model", "lib", "wire"],
   wire: ["wire", "lib"],
-  ports: ["ports", "model"],
+  ports: ["ports", "model", "lib"],
   control: ["control", "core", "model", "lib", "ports"],
   region: ["region", "core", "model", "lib", "wire", "ports"],
   gateway: ["gateway", "core/stream", "model", "lib", "wire", "ports"],

@@ -13,13 +13,13 @@ const SERVER = { name: "@hono/node-server", version: "1.14.1" };
 const CACHE = join(ROOT, ".tideover", "bench-peers", `portkey-${PACKAGE.version}`);
 
 export const portkey: Start = async (bench, upstream) => {
-  await installed(bench.signal);
+  await installPortkey(bench.signal);
   const port = await freePort();
-  const main = join(CACHE, "node_modules", ...PACKAGE.name.split("/"), "build", "start-server.js");
-  const child = bench.start("portkey", [process.execPath, main, `--port=${port}`, "--headless"], {
+  const { command, cwd } = portkeyCommand(port);
+  const child = bench.start("portkey", command, {
     core: bench.cores.measured,
     env: { NODE_ENV: "production" },
-    cwd: CACHE,
+    cwd,
   });
   await untilListening(port, child, () => bench.logOf("portkey"));
   const headers = {
@@ -36,8 +36,17 @@ export const portkey: Start = async (bench, upstream) => {
   };
 };
 
+/** How it is started, once it is installed. */
+export function portkeyCommand(port: number): {
+  readonly command: readonly string[];
+  readonly cwd: string;
+} {
+  const main = join(CACHE, "node_modules", ...PACKAGE.name.split("/"), "build", "start-server.js");
+  return { command: [process.execPath, main, `--port=${port}`, "--headless"], cwd: CACHE };
+}
+
 /** Installs it once. Half an install is thrown away, or it would be taken for a whole one later. */
-async function installed(signal: AbortSignal): Promise<void> {
+export async function installPortkey(signal: AbortSignal): Promise<void> {
   if (existsSync(CACHE)) return;
   const half = `${CACHE}.${process.pid}`;
   mkdirSync(half, { recursive: true });

@@ -16,28 +16,33 @@ import {
  * counted), token cap, a release's prompt put before the messages, an audit record of each request
  * in a real file, metrics. Standalone: no controller, which no request would ask anyway.
  */
-export const tideover: Start = async (bench, upstream) =>
-  (await startTideover(bench, upstream, [])).contender;
+export function tideover(workers: number): Start {
+  return async (bench, upstream) => (await startTideover(bench, upstream, [], workers)).contender;
+}
 
 /** The same with flags of Node's own, and with the process: a profile is written when that ends. */
 export async function startTideover(
   bench: Bench,
   upstream: Upstream,
   nodeFlags: readonly string[],
+  workers = 1,
 ): Promise<{ readonly contender: Contender; readonly child: ChildProcess }> {
   const port = await freePort();
   const spec = writeEstate(bench, upstream, port);
   const data = join(bench.folder, "tideover-data");
   const main = join(ROOT, "src", "cli", "main.ts");
-  const args = ["gateway", "--spec", spec, "--data", data, "--region", "here"];
+  const threads = ["--workers", String(workers)];
+  const args = ["gateway", "--spec", spec, "--data", data, "--region", "here", ...threads];
   const child = bench.start("tideover", [process.execPath, ...nodeFlags, main, ...args], {
-    core: bench.cores.measured,
+    // Several workers on one core would only show what their switching costs.
+    core: workers === 1 ? bench.cores.measured : null,
     // The channel ends it when the benchmark is gone, however that came about.
     ipc: true,
-    env: { TIDEOVER_LOG_LEVEL: "warn" },
+    env: { TIDEOVER_LOG: "warn" },
   });
   await untilListening(port, child, () => bench.logOf("tideover"));
-  const note = "authentication, rate limit, policy, prompt, audit file and metrics on";
+  const on = "authentication, rate limit, policy, prompt, audit file and metrics on";
+  const note = workers === 1 ? on : `${workers} workers, on no core of their own; ${on}`;
   const stop = (): void => void child.kill("SIGKILL");
   const { pid } = child;
   return { contender: { name: "tideover", aim: plainAim(port), pid, stop, note }, child };

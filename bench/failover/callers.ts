@@ -14,6 +14,8 @@ export interface CallersPlan {
   readonly dropIn: boolean;
   readonly key: string;
   readonly model: string;
+  /** Beside the key. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly perSecond: number;
   readonly streams: number;
   readonly whole: string;
@@ -41,8 +43,13 @@ const MOST_REQUESTS = 50_000;
 /** An answer that takes longer than this is given up by its caller, and is an error. */
 const PATIENCE_MS = 60_000;
 
+/** For all that is open at the end, however slowly it goes on. */
+const MOST_WAIT_MS = 180_000;
+
 const plan: CallersPlan = JSON.parse(process.argv[2] ?? "{}");
 const outcomes: Outcome[] = [];
+/** Requests that have not ended, and what of them has come. */
+const open = new Set<Open>();
 const underWay = new Set<Promise<void>>();
 let stopped = false;
 let watching = false;
@@ -57,13 +64,22 @@ function clientOf(): OpenAI {
   const onEvent = (): void => {
     if (watching) firstEventAt ??= monotonicMs();
   };
-  const options = { baseURL, apiKey: plan.key, timeout: PATIENCE_MS };
+  const { key: apiKey, headers: defaultHeaders } = plan;
+  const options = { baseURL, apiKey, defaultHeaders, timeout: PATIENCE_MS };
   return plan.dropIn
     ? new OpenAI({ ...options, fetch: createFetch({ gateways: plan.gateways, onEvent }) })
     : new OpenAI(options);
 }
 
 const client = clientOf();
+
+interface Open {
+  readonly streamed: boolean;
+  readonly sentAt: number;
+  text: string;
+  /** When something of it came last. */
+  heardAt: number;
+}
 
 interface Got {
   readonly result: Outcome["result"];
@@ -73,10 +89,20 @@ interface Got {
 
 async function ask(streamed: boolean): Promise<void> {
   const sentAt = monotonicMs();
-  const got = await (streamed ? askStreamed() : askWhole()).catch(
+  const one: Open = { streamed, sentAt, text: "", heardAt: sentAt };
+  open.add(one);
+  const got = await (streamed ? askStreamed(one) : askWhole()).catch(
     (error): Got => ({ result: "error", text: "", detail: String(error).slice(0, 200) }),
   );
+  open.delete(one);
   outcomes.push({ streamed, sentAt, endedAt: monotonicMs(), ...got });
+}
+
+/** Who has waited this long has got no answer, or half of one. */
+function giveUp({ streamed, sentAt, text, heardAt }: Open): Outcome {
+  const detail = `it has no end, and nothing came for ${Math.round(monotonicMs() - heardAt)} ms`;
+  const result = text === "" ? "error" : "cut";
+  return { streamed, sentAt, endedAt: monotonicMs(), result, text, detail };
 }
 
 function messages(content: string): { role: "user"; content: string }[] {
@@ -93,20 +119,21 @@ async function askWhole(): Promise<Got> {
     : { result: "cut", text, detail: `finish_reason ${choice?.finish_reason}` };
 }
 
-async function askStreamed(): Promise<Got> {
+async function askStreamed(one: Open): Promise<Got> {
   const { model, streamed } = plan;
   const body = { model, messages: messages(streamed), stream: true } as const;
   const events = await client.chat.completions.create(body);
-  let text = "";
   let finish: string | null = null;
   try {
     for await (const { choices } of events) {
-      text += choices[0]?.delta.content ?? "";
+      one.heardAt = monotonicMs();
+      one.text += choices[0]?.delta.content ?? "";
       finish = choices[0]?.finish_reason ?? finish;
     }
   } catch (error) {
-    return { result: "cut", text, detail: String(error).slice(0, 200) };
+    return { result: "cut", text: one.text, detail: String(error).slice(0, 200) };
   }
+  const { text } = one;
   return finish === "stop"
     ? { result: "whole", text, detail: "" }
     : { result: "cut", text, detail: `finish_reason ${finish}` };
@@ -143,9 +170,18 @@ async function run(): Promise<void> {
   await pace();
 }
 
+/** Until none that is open has been told anything for long; one that is told slowly is not cut. */
+async function untilAllSilent(): Promise<void> {
+  const end = monotonicMs() + MOST_WAIT_MS;
+  const heard = (): number => Math.max(...[...open].map(({ heardAt }) => heardAt));
+  while (open.size > 0 && monotonicMs() - heard() < PATIENCE_MS && monotonicMs() < end)
+    await pause(500);
+}
+
 async function report(): Promise<void> {
   stopped = true;
-  await Promise.race([Promise.all(underWay), pause(PATIENCE_MS)]);
+  await Promise.race([Promise.all(underWay), untilAllSilent()]);
+  outcomes.push(...[...open].map(giveUp));
   const told: CallersReport = { outcomes, firstEventAt };
   process.send?.(told, () => process.exit(0));
 }

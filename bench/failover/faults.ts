@@ -1,4 +1,4 @@
-import type { Victims } from "./estate.ts";
+import type { Victims } from "./victims.ts";
 
 export interface Fault {
   readonly name: string;
@@ -20,7 +20,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: "black-hole",
     what: "nothing passes to or from a runtime",
-    strike: (victims) => victims.relay("swallow"),
+    strike: (victims) => victims.blackHole(),
   },
   { name: "slow", what: "a runtime ten times as slow", strike: (victims) => victims.relay("slow") },
   {

@@ -22,6 +22,8 @@ export interface FaultResult {
   readonly requests: number;
   readonly streams: number;
   readonly firstFailure: string | null;
+  /** Why the added times are not to be trusted; null when they are. */
+  readonly noise: string | null;
 }
 
 export interface Expected {
@@ -55,7 +57,18 @@ export function judge(
     requests: after.filter(({ streamed }) => !streamed).length,
     streams: after.filter(({ streamed }) => streamed).length,
     firstFailure: failures[0]?.detail ?? null,
+    noise: noiseOf(outcomes, struckAt),
   };
+}
+
+/** Where whole answers took very different times already, nobody can say what the fault added. */
+function noiseOf(outcomes: readonly Outcome[], struckAt: number): string | null {
+  const before = outcomes
+    .filter(({ streamed, endedAt }) => !streamed && endedAt < struckAt)
+    .map(took);
+  const [usual, most] = [median(before), percentile(before, 0.99)];
+  if (most < 1.5 * usual) return null;
+  return `before it, whole answers took ${Math.round(usual)} ms, and 1 of 100 more than ${Math.round(most)}: the machine was busy`;
 }
 
 /**

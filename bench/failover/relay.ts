@@ -45,7 +45,7 @@ export class Relay {
   #relay(caller: Socket, upstreamPort: number): void {
     const upstream = connect({ port: upstreamPort, host: "127.0.0.1", noDelay: true });
     const slow = new Slowly();
-    this.#pair(caller, upstream);
+    this.#pair(caller, upstream, slow);
     let refusing = false;
     caller.on("data", (bytes: Buffer) => {
       slow.asked();
@@ -63,18 +63,21 @@ export class Relay {
   }
 
   /** Ends together, except in a black hole, where neither side hears of the other's end. */
-  #pair(caller: Socket, upstream: Socket): void {
+  #pair(caller: Socket, upstream: Socket, slow: Slowly): void {
     for (const [one, other] of [
       [caller, upstream],
       [upstream, caller],
     ] as const) {
+      // A reset and not an end: a killed server's peers are not told a polite goodbye.
+      const end = (): void => void other.resetAndDestroy();
       this.#sockets.add(one);
       one.on("error", () => undefined);
       one.on("close", () => {
         this.#sockets.delete(one);
         if (this.#mode === "swallow") return;
-        // A reset and not an end: a killed server's peers are not told a polite goodbye.
-        other.resetAndDestroy();
+        // An answer that is still being told slowly is told to its end, though its server is done.
+        if (other === caller) slow.whenTold(end);
+        else end();
       });
     }
   }
@@ -94,6 +97,7 @@ class Slowly {
   #since = performance.now();
   #freeAt = 0;
   #pending = 0;
+  #whenTold: (() => void) | null = null;
 
   asked(): void {
     this.#since = performance.now();
@@ -114,11 +118,17 @@ class Slowly {
     else this.#later(to, bytes, Math.max(0, this.#freeAt - performance.now()));
   }
 
+  whenTold(then: () => void): void {
+    if (this.#pending === 0) then();
+    else this.#whenTold = then;
+  }
+
   #later(to: Socket, bytes: Buffer, ms: number): void {
     this.#pending += 1;
     setTimeout(() => {
       this.#pending -= 1;
       if (!to.destroyed) to.write(bytes);
+      if (this.#pending === 0) this.#whenTold?.();
     }, ms);
   }
 }

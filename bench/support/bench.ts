@@ -43,7 +43,8 @@ export class Bench {
   /** Starts a program on a core, its output in a file of the temporary folder. */
   start(name: string, command: readonly string[], options: StartOptions = {}): ChildProcess {
     const log = openSync(join(this.folder, `${name}.log`), "a");
-    const [program = "", ...args] = pinned(command, options.core ?? null);
+    const guarded = options.ipc === true ? command : endsWithUs(command);
+    const [program = "", ...args] = pinned(guarded, options.core ?? null);
     const child = spawn(program, args, {
       cwd: options.cwd ?? ROOT,
       env: { ...process.env, ...options.env },
@@ -117,6 +118,15 @@ function unpinned(because: string): Cores {
 
 function pinned(command: readonly string[], core: number | null): readonly string[] {
   return core === null ? command : ["taskset", "-c", String(core), ...command];
+}
+
+/**
+ * Our own processes end when their channel closes. Others' programs know nothing of one: the kernel
+ * ends them when this process is killed and can end nothing itself.
+ */
+function endsWithUs(command: readonly string[]): readonly string[] {
+  const program = findProgram("setpriv");
+  return program === null ? command : [program, "--pdeathsig", "KILL", ...command];
 }
 
 /** Where a program is, also in the folders of servers' programs that users' PATHs leave out. */

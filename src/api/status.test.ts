@@ -175,6 +175,64 @@ describe("a region", () => {
   });
 });
 
+describe("targets that are not well", () => {
+  const TROUBLE = {
+    domain: "capacity-loss",
+    standing: "out",
+    sinceMs: 4_000,
+    ejections: 2,
+  } as const;
+  const SEEN = {
+    observer: "agent:us-east",
+    observerRegion: "us-east",
+    seq: 1,
+    subject: { region: "eu-west", part: "target", target: "gpu-1", gateway: "eu-west" },
+    at: 9_000,
+    ok: false,
+    detail: "3 failures in a row",
+    latencyMs: 1,
+    trouble: TROUBLE,
+  } as const;
+  const seenBy = (region: string, over: object = {}) => ({
+    [KEYS.report(`agent:${region}`)]: {
+      ...report(region),
+      monotonicNow: 10_000,
+      signals: [{ ...SEEN, observer: `agent:${region}`, ...over }],
+    },
+  });
+
+  test("are told with region, gateway, standing, time, ejections in a row, and why", async () => {
+    const { targets } = await statusWith(seenBy("us-east"));
+    assert.deepEqual(targets, [
+      {
+        target: "gpu-1",
+        region: "eu-west",
+        gateway: "eu-west",
+        observer: "agent:us-east",
+        ...TROUBLE,
+        sinceMs: 5_000,
+        because: "3 failures in a row",
+      },
+    ]);
+  });
+
+  test("are told once, as the newest look says, and not once they are well again", async () => {
+    const two = { ...seenBy("us-east"), ...seenBy("eu-west", { at: 9_500 }) };
+    assert.deepEqual(
+      (await statusWith(two)).targets.map(({ observer, sinceMs }) => [observer, sinceMs]),
+      [["agent:eu-west", 4_500]],
+    );
+    const well = { at: 9_500, ok: true, trouble: undefined };
+    const healed = { ...seenBy("us-east"), ...seenBy("eu-west", well) };
+    assert.deepEqual((await statusWith(healed)).targets, []);
+  });
+
+  test("are told by no silent agent", async () => {
+    const { targets } = await statusWith(seenBy("us-east"), { "agent:us-east": 5_001 });
+    assert.deepEqual(targets, []);
+  });
+});
+
 describe("an estate", () => {
   test("names its leader, its snapshot, its release, its owners", async () => {
     const owner = { index: "handbook", epoch: 1, region: "eu-west", frozen: false };

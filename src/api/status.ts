@@ -1,12 +1,15 @@
 import { z } from "zod";
+import { targetsSeen } from "../core/signals/troubles.ts";
+import { signalsOf } from "../core/signals/windows.ts";
 import { decisionSchema } from "../model/decision.ts";
 import { intentSchema, ownershipSchema } from "../model/intent.ts";
 import { KEYS } from "../model/keys.ts";
 import { planSchema, planStateSchema } from "../model/plan.ts";
 import { type Readiness, readinessSchema } from "../model/readiness.ts";
-import type { IndexState } from "../model/signal.ts";
+import type { IndexState, RegionReport } from "../model/signal.ts";
 import { regionReportSchema } from "../model/signal.ts";
 import type { Spec } from "../model/spec.ts";
+import type { Trouble } from "../model/trouble.ts";
 import type { Store } from "../ports/store.ts";
 import { readNewestEvidence } from "./evidence.ts";
 
@@ -49,6 +52,14 @@ export interface RegionStatus {
   readonly indexes: readonly IndexState[];
 }
 
+/** A target that a gateway leaves alone, or at which its newest requests fail. */
+export interface TargetStatus extends Trouble {
+  /** Region of the gateway whose word it is. */
+  readonly gateway: string;
+  /** Who looked at that gateway last. */
+  readonly observer: string;
+}
+
 export interface EstateStatus {
   readonly estate: string;
   readonly leader: string | null;
@@ -57,6 +68,8 @@ export interface EstateStatus {
   readonly releaseDigest: string | null;
   readonly workflows: readonly WorkflowStatus[];
   readonly regions: readonly RegionStatus[];
+  /** Targets that are not well, as the gateways see them; none that nobody has looked at lately. */
+  readonly targets: readonly TargetStatus[];
   readonly ownerships: readonly { index: string; region: string; epoch: number; frozen: boolean }[];
   /** Plans under way. */
   readonly plans: readonly { id: string; workflow: string; kind: string; at: string }[];
@@ -76,7 +89,8 @@ export async function readStatus(
   const leader = await store.get(KEYS.leader);
   const snapshot = await store.get(KEYS.snapshot);
   const current = snapshotSummary(snapshot?.value);
-  const regions = await regionStatuses(store, spec, reportAges);
+  const reports = await readAgedReports(store, reportAges);
+  const regions = regionStatuses(spec, reports);
   const silent = regions.filter(({ agent }) => agent !== "reporting").map(({ region }) => region);
   return {
     estate: spec.estate,
@@ -85,6 +99,7 @@ export async function readStatus(
     releaseDigest: current?.releaseDigest ?? null,
     workflows: await workflowStatuses(store, spec, silent),
     regions,
+    targets: targetStatuses(spec, reports),
     ownerships: await readAll(store, KEYS.ownerships, ownershipSchema),
     plans: await plansUnderWay(store),
     recent: (await readNewestEvidence(store, 8)).map(({ at, text }) => ({ at, text })),
@@ -134,20 +149,41 @@ function standbyStatus(
   return { region, ready: null, because: `its agent is silent; it last said: ${because}`, at };
 }
 
-async function regionStatuses(
+interface AgedReport {
+  readonly report: RegionReport;
+  readonly ageMs: number;
+}
+
+async function readAgedReports(
   store: Store,
-  spec: Spec,
   reportAges: (observer: string, seq: number) => number,
-): Promise<RegionStatus[]> {
+): Promise<AgedReport[]> {
   const reports = await readAll(store, KEYS.reports, regionReportSchema);
+  return reports.map((report) => ({ report, ageMs: reportAges(report.observer, report.seq) }));
+}
+
+/** From the agents' reports, which all hold what every gateway says of its own targets. */
+function targetStatuses({ detection }: Spec, reports: readonly AgedReport[]): TargetStatus[] {
+  const fresh = reports.filter(({ ageMs }) => ageMs <= REPORT_FRESH_MS);
+  const received = fresh.map(({ report, ageMs }) => ({ report, receivedAt: -ageMs }));
+  const twoRoundsMs = 2 * (detection.interval + detection.timeout);
+  const freshMs = Math.max(REPORT_FRESH_MS, twoRoundsMs);
+  return targetsSeen(signalsOf(received), { now: 0, freshMs }).flatMap((seen) => {
+    const { subject, observer, trouble } = seen;
+    return trouble === null ? [] : [{ ...trouble, gateway: subject.gateway, observer }];
+  });
+}
+
+function regionStatuses(spec: Spec, reports: readonly AgedReport[]): RegionStatus[] {
   return Object.entries(spec.regions).map(([region, { jurisdiction }]) => {
-    const report = reports.find((candidate) => candidate.region === region);
-    const fresh = report && reportAges(report.observer, report.seq) <= REPORT_FRESH_MS;
+    const aged = reports.find((candidate) => candidate.report.region === region);
+    const report = aged?.report;
+    const fresh = aged !== undefined && aged.ageMs <= REPORT_FRESH_MS;
     return {
       region,
       jurisdiction,
       agent: report ? (fresh ? "reporting" : "silent") : "never seen",
-      gatewaySnapshot: fresh ? (report.gateway?.number ?? null) : null,
+      gatewaySnapshot: fresh ? (aged.report.gateway?.number ?? null) : null,
       indexes: report?.indexes ?? [],
     };
   });

@@ -8,10 +8,20 @@ export async function openIndexes(
   region: string,
   { readOnly }: { readonly readOnly: boolean },
 ): Promise<Map<string, IndexStore>> {
+  return openIndexFiles(indexFiles(estate, region), { readOnly });
+}
+
+/** By name, where each of a region's indexes is. */
+export function indexFiles(estate: Estate, region: string): Map<string, string> {
+  const names = Object.keys(estate.spec.indexes);
+  return new Map(names.map((name) => [name, estate.data.region(region).index(name)]));
+}
+
+export async function openIndexFiles(
+  files: ReadonlyMap<string, string>,
+  { readOnly }: { readonly readOnly: boolean },
+): Promise<Map<string, IndexStore>> {
   const indexes = new Map<string, IndexStore>();
-  for (const name of Object.keys(estate.spec.indexes)) {
-    const path = estate.data.region(region).index(name);
-    indexes.set(name, await openSqliteIndex({ path, readOnly }));
-  }
+  for (const [name, path] of files) indexes.set(name, await openSqliteIndex({ path, readOnly }));
   return indexes;
 }

@@ -1,14 +1,17 @@
+import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
 import { runRole } from "../app/child.ts";
 import type { Estate } from "../app/estate.ts";
 import type { Role } from "../app/role.ts";
 import { TideoverError } from "../lib/errors.ts";
+import { MOST_WORKERS } from "../model/spec.ts";
 import { type EstateFlags, specifiedEstate, withEstateOptions } from "./options.ts";
 import { progress } from "./output.ts";
 
 interface RoleFlags extends EstateFlags {
   readonly region: string;
   readonly target?: string;
+  readonly workers?: string;
   readonly listen?: string;
 }
 
@@ -23,9 +26,14 @@ export function roleCommands(): Command[] {
       "run one region's gateway (the data plane; needs no controller to serve)",
       async (estate, flags) => {
         const { composeGateway } = await import("../app/gateway.ts");
-        return composeGateway(estate, flags.region);
+        return composeGateway(estate, flags.region, workersOf(flags.workers));
       },
       gatewayEstate,
+    ).addOption(
+      new Option(
+        "--workers <count>",
+        `threads that answer, one a core: 1 to ${MOST_WORKERS} (default: the region's \`workers\` in the spec, else 1)`,
+      ),
     ),
     regional(
       "agent",
@@ -64,6 +72,17 @@ export function roleCommands(): Command[] {
 function gatewayEstate(flags: EstateFlags): Estate {
   const estate = specifiedEstate(flags, "spec-only");
   return estate.spec.controllers.length > 0 ? estate : specifiedEstate(flags);
+}
+
+/** Undefined when none was given: the spec says it then. */
+export function workersOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const count = /^\d+$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= MOST_WORKERS) return count;
+  throw new TideoverError(`--workers ${text} is no number of workers`, {
+    code: "USAGE",
+    next: `Give a whole number from 1 to ${MOST_WORKERS}: one a core, such as --workers ${Math.min(MOST_WORKERS, availableParallelism())} on this machine.`,
+  });
 }
 
 type Compose = (estate: Estate, flags: RoleFlags) => Promise<Role>;

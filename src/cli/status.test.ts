@@ -43,6 +43,7 @@ function linesWith(over: Partial<EstateStatus> = {}): string[] {
     releaseDigest: `sha256:${"9f2c51be07ad".repeat(5)}`,
     workflows: [FLOW],
     regions: [REGION],
+    targets: [],
     ownerships: [],
     plans: [],
     recent: [],
@@ -116,6 +117,26 @@ test("a silent region shows no snapshot, and an index its troubles", () => {
   });
   assert.match(lineOf(lines, "eu-west (EU)"), /silent +- +-$/);
   assert.match(lineOf(lines, "us-east (EU)"), /lag 210 ms, 3 orphaned changes \(disk full\)$/);
+});
+
+test("a target that is not well is shown with who sees it so, since when and why", () => {
+  const because = "3 failures in a row (newest: connection refused)";
+  const lines = linesWith({
+    targets: [
+      {
+        ...{ target: "gpu-1", region: "eu-west", gateway: "eu-west", observer: "agent:us-east" },
+        ...{ domain: "capacity-loss", standing: "out", sinceMs: 12_300, ejections: 4, because },
+      },
+    ],
+  });
+  const at = lines.findIndex((line) => line.startsWith("TARGET"));
+  assert.deepEqual(
+    lines.slice(at, at + 2).map((line) => line.split(/ {2,}/)),
+    [
+      ["TARGET NOT WELL", "OF", "SEEN BY", "STANDING", "SINCE", "EJECTIONS", "WHY"],
+      ["gpu-1", "eu-west", "gateway of eu-west", "left alone", "12.3 s", "4", because],
+    ],
+  );
 });
 
 test("plans under way and the newest sentences come last, with their time of day", () => {

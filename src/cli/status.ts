@@ -2,7 +2,12 @@ import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { createSystemClock } from "../adapters/clock-system/clock.ts";
 import { openSqliteStore } from "../adapters/store-sqlite/store.ts";
-import { type EstateStatus, readStatus, type WorkflowStatus } from "../api/status.ts";
+import {
+  type EstateStatus,
+  readStatus,
+  type TargetStatus,
+  type WorkflowStatus,
+} from "../api/status.ts";
 import type { Estate } from "../app/estate.ts";
 import { TideoverError } from "../lib/errors.ts";
 import { formatDuration } from "../model/units.ts";
@@ -53,6 +58,9 @@ export function statusLines(status: EstateStatus): string[] {
     ]),
     "",
     ...table([["REGION", "AGENT", "GATEWAY SERVES", "INDEXES"], ...status.regions.map(regionRow)]),
+    ...(status.targets.length > 0
+      ? ["", ...table([TARGETS, ...status.targets.map(targetRow)])]
+      : []),
     "",
     ...status.workflows.map(({ workflow, lastDecision }) => `${workflow}: ${lastDecision}`),
     ...status.plans.map((plan) => `${plan.kind} of ${plan.workflow} is at step ${plan.at}`),
@@ -99,4 +107,24 @@ function regionRow(region: EstateStatus["regions"][number]): string[] {
 function releaseText({ releaseDigest, snapshot }: EstateStatus): string {
   if (releaseDigest !== null) return releaseDigest.slice(0, 19);
   return snapshot === null ? "-" : "differs by region (tideover release status)";
+}
+
+const TARGETS = ["TARGET NOT WELL", "OF", "SEEN BY", "STANDING", "SINCE", "EJECTIONS", "WHY"];
+
+const STANDINGS: Readonly<Record<TargetStatus["standing"], string>> = {
+  failing: "fails, and is asked",
+  out: "left alone",
+  trial: "waits for one request",
+};
+
+function targetRow(target: TargetStatus): string[] {
+  return [
+    target.target,
+    target.region,
+    `gateway of ${target.gateway}`,
+    STANDINGS[target.standing],
+    formatDuration(target.sinceMs),
+    String(target.ejections),
+    target.because,
+  ];
 }

@@ -1,8 +1,22 @@
+import fc from "fast-check";
 import { type Frame, readFrame } from "../core/stream/frame.ts";
 import { EMPTY_STREAM, follow, type StreamState } from "../core/stream/state.ts";
-import { SseParser } from "../wire/sse.ts";
+import { formatSse, SseParser } from "../wire/sse.ts";
 import { createFetch } from "./create-fetch.ts";
-import { type Behaviour, EU, fakeGateways, idleWorld, US } from "./gateways.fixture.ts";
+import {
+  type Behaviour,
+  bytes,
+  chop,
+  type End,
+  EU,
+  fakeGateways,
+  type Got,
+  idleWorld,
+  resumeOf,
+  sse,
+  tellingOf,
+  US,
+} from "./gateways.fixture.ts";
 import type { ClientEvent } from "./tools.ts";
 
 export type Data = Readonly<Record<string, unknown>>;
@@ -68,6 +82,54 @@ export const question = (n: number): RequestInit => ({
   body: JSON.stringify({ model: "support", messages: [], stream: true, n }),
 });
 export const CHAT_URL = `${EU}/v1/chat/completions`;
+
+/** A gateway that tells this much of what it would tell, and then ends so. */
+export function cutAt(id: string, events: readonly Data[], at: number, end: End): Behaviour {
+  return (got) => {
+    const whole = bytes(tellingOf(under(id, events), resumeOf(got)));
+    return sse([whole.subarray(0, at)], end);
+  };
+}
+
+export function whole(id: string, events: readonly Data[]): Behaviour {
+  return cutAt(id, events, Number.POSITIVE_INFINITY, "close");
+}
+
+/** Bytes up to behind the n-th event. */
+export function behind(id: string, events: readonly Data[], n: number): number {
+  const told = under(id, events).slice(0, n);
+  return bytes(told.map((data) => formatSse(data)).join("")).length;
+}
+
+export interface CutPlace {
+  /** Taken modulo the length of what is told. */
+  readonly at: number;
+  readonly end: End;
+}
+
+export const anyCuts = fc.array(
+  fc.record({ at: fc.nat(), end: fc.constantFrom<End>("close", "break") }),
+  { maxLength: 5 },
+);
+export const anyPlaces = fc.array(fc.nat(), { maxLength: 8 });
+
+/** Gateways that tell this in these pieces; the first answers are cut in turn, whoever tells them. */
+export function cutting(
+  tells: Record<string, (got: Got) => string | Promise<string>>,
+  cuts: readonly CutPlace[],
+  places: readonly number[],
+): Record<string, Behaviour> {
+  const left = [...cuts];
+  const behave =
+    (tell: (got: Got) => string | Promise<string>): Behaviour =>
+    async (got) => {
+      const all = bytes(await tell(got));
+      const next = left.shift();
+      if (next === undefined) return sse(chop(all, places), "close");
+      return sse(chop(all.subarray(0, next.at % all.length), places), next.end);
+    };
+  return Object.fromEntries(Object.entries(tells).map(([base, tell]) => [base, behave(tell)]));
+}
 
 export function clientOver(behave: Record<string, Behaviour>) {
   const fake = fakeGateways(behave);

@@ -1,5 +1,5 @@
 import { readBases } from "./bases.ts";
-import { judgeStream } from "./leg.ts";
+import { hearingOf, judgeStream } from "./leg.ts";
 import type { Line } from "./line.ts";
 import { createLives } from "./lives.ts";
 import { Memory } from "./memory.ts";
@@ -37,7 +37,7 @@ const BUDGET_MS = 600_000;
 
 /**
  * A drop-in `fetch` that answers from whichever gateway can. Requests to one of the gateways move to
- * the next one before the first byte, and streamed chat completions also after it; requests to
+ * the next one before the first byte, and streamed answers also after it; requests to
  * anybody else go to the given fetch untouched. Throws USAGE when the gateways are no different http
  * URLs. The fetch itself rejects as any other does: with the caller's own reason when that aborts,
  * and with a TypeError when no gateway answered at all.
@@ -86,13 +86,13 @@ async function judgeAnswer(tools: Tools, asked: Asked, line: Line): Promise<Verd
   const { status, headers } = line.response;
   const isStream = (headers.get("content-type") ?? "").startsWith("text/event-stream");
   if (status !== 200 || !isStream) return judgeWhole(tools, asked, line);
-  if (asked.chat === null) {
+  if (asked.streamed === null) {
     const other = await judgeOther(tools, asked, line);
     return other.kind === "move" ? other : streamed(line, other.value);
   }
-  const opened = await judgeStream(tools, line);
+  const opened = await judgeStream(tools, line, hearingOf(asked.streamed, null));
   if (opened.kind === "move") return opened;
-  return streamed(line, tellStream(tools, asked, asked.chat, opened.value));
+  return streamed(line, tellStream(tools, asked, asked.streamed, opened.value));
 }
 
 function streamed(line: Line, body: ReadableStream<Uint8Array>): Verdict<Response> {

@@ -1,20 +1,21 @@
-import { FRESH_RELAY, type Relay, relay } from "../core/stream/relay.ts";
-import { judge } from "../core/stream/state.ts";
+import type { Delivered } from "../core/stream/delivered.ts";
+import { type Hearing, hearChat, hearResponse } from "../core/stream/hearing.ts";
 import { SseParser } from "../wire/sse.ts";
 import type { Line } from "./line.ts";
 import { inWords, moved, type Verdict } from "./reach.ts";
+import type { StreamedBody } from "./request.ts";
 import type { Tools } from "./tools.ts";
 
 /** One gateway's part of a streamed answer, as far as it was heard. */
 export interface Leg {
   readonly line: Line;
   readonly parser: SseParser;
-  readonly relay: Relay;
+  readonly hearing: Hearing;
 }
 
 export interface Heard {
   readonly leg: Leg;
-  /** Data of the events that may be told now, in order. */
+  /** SSE text of the events that may be told now, in order. */
   readonly tell: readonly string[];
   readonly end:
     | null
@@ -27,12 +28,21 @@ export interface Heard {
       };
 }
 
+/** For an answer of which the caller has this much; null for nothing. */
+export function hearingOf({ api, n }: StreamedBody, had: Delivered | null): Hearing {
+  return api === "responses" ? hearResponse(had) : hearChat(n, had);
+}
+
 /**
  * Reads a stream up to its first sound event. Before that nothing was told to the caller, so any
  * fault means another gateway.
  */
-export async function judgeStream(tools: Tools, line: Line): Promise<Verdict<Heard>> {
-  const heard = await firstOf(line);
+export async function judgeStream(
+  tools: Tools,
+  line: Line,
+  hearing: Hearing,
+): Promise<Verdict<Heard>> {
+  const heard = await firstOf({ line, parser: new SseParser(), hearing });
   if (heard.end?.kind === "cut") {
     line.hangUp(new Error("it is asked elsewhere"));
     return moved(heard.end.because, { blamed: heard.end.broken });
@@ -41,9 +51,9 @@ export async function judgeStream(tools: Tools, line: Line): Promise<Verdict<Hea
   return { kind: "take", value: heard };
 }
 
-async function firstOf(line: Line): Promise<Heard> {
-  let heard = await hear({ line, parser: new SseParser(), relay: FRESH_RELAY });
-  while (heard.end === null && heard.leg.relay.state.events === 0) heard = await hear(heard.leg);
+async function firstOf(leg: Leg): Promise<Heard> {
+  let heard = await hear(leg);
+  while (heard.end === null && heard.leg.hearing.events === 0) heard = await hear(heard.leg);
   return heard;
 }
 
@@ -56,26 +66,21 @@ export async function hear(leg: Leg): Promise<Heard> {
     return { leg, tell: [], end: { kind: "cut", because: inWords(error), broken: true } };
   }
   if (piece !== null) return take(leg, piece);
-  const wholeness = judge(leg.relay.state);
-  const because = wholeness.whole ? "it ended twice" : wholeness.because;
-  return { leg, tell: [], end: { kind: "cut", because, broken: true } };
+  return { leg, tell: [], end: { kind: "cut", because: leg.hearing.lacks(), broken: true } };
 }
 
 function take(leg: Leg, piece: Uint8Array): Heard {
-  let now = leg.relay;
+  let { hearing } = leg;
   const tell: string[] = [];
   for (const item of leg.parser.push(piece)) {
-    const step = relay(now, item);
-    now = step.relay;
+    const step = hearing.hear(item);
+    hearing = step.hearing;
     tell.push(...step.tell);
-    if (now.state.done || now.state.fault !== null) break;
+    if (hearing.end !== null) break;
   }
-  return { leg: { ...leg, relay: now }, tell, end: endOf(now) };
+  return { leg: { ...leg, hearing }, tell, end: endOf(hearing) };
 }
 
-function endOf({ state }: Relay): Heard["end"] {
-  if (!state.done && state.fault === null) return null;
-  const wholeness = judge(state);
-  if (wholeness.whole) return { kind: "whole" };
-  return { kind: "cut", because: wholeness.because, broken: false };
+function endOf({ end }: Hearing): Heard["end"] {
+  return end?.kind === "cut" ? { ...end, broken: false } : end;
 }

@@ -1,4 +1,5 @@
 import { isFields, parseJson } from "../core/stream/frame.ts";
+import type { StreamedApi } from "../core/stream/hearing.ts";
 import { HEADERS } from "../wire/headers.ts";
 import { restOf } from "./bases.ts";
 import type { Fetch, Tools } from "./tools.ts";
@@ -21,11 +22,12 @@ export interface Asked {
   readonly deadline: number;
   /** Whether sending it again does no harm when nobody knows what became of the first time. */
   readonly repeatable: boolean;
-  /** Of a streamed chat completion; null for everything else. */
-  readonly chat: ChatBody | null;
+  /** Of a stream that can be gone on with when it is cut; null for everything else. */
+  readonly streamed: StreamedBody | null;
 }
 
-export interface ChatBody {
+export interface StreamedBody {
+  readonly api: StreamedApi;
   readonly fields: Readonly<Record<string, unknown>>;
   /** Choices that were asked for. */
   readonly n: number;
@@ -33,7 +35,12 @@ export interface ChatBody {
 
 /** Questions: asked twice, they cost twice and change nothing. */
 const QUESTIONS = /\/(chat\/completions|completions|embeddings|responses|moderations)$/;
-const CHAT = /\/chat\/completions$/;
+/** By the end of the path; the first that fits. */
+const STREAMED: readonly (readonly [end: string, api: StreamedApi])[] = [
+  ["/chat/completions", "chat"],
+  ["/completions", "completions"],
+  ["/responses", "responses"],
+];
 
 /** Reads a request to one of the gateways; null when it goes to somebody else, nothing of it read. */
 export async function readRequest(
@@ -66,7 +73,7 @@ export async function readRequest(
     leave: (reason) => left.abort(reason),
     deadline: startedAt + tools.limits.budgetMs,
     repeatable: isRepeatable(method, path, request),
-    chat: method === "POST" && CHAT.test(path) ? streamedChat(bytes) : null,
+    streamed: method === "POST" ? streamedBody(path, bytes) : null,
   };
 }
 
@@ -94,9 +101,11 @@ function isRepeatable(method: string, path: string, request: Request): boolean {
   );
 }
 
-function streamedChat(bytes: Uint8Array | null): ChatBody | null {
-  const fields = bytes === null ? undefined : parseJson(new TextDecoder().decode(bytes));
+function streamedBody(path: string, bytes: Uint8Array | null): StreamedBody | null {
+  const api = STREAMED.find(([end]) => path.endsWith(end))?.[1];
+  if (api === undefined || bytes === null) return null;
+  const fields = parseJson(new TextDecoder().decode(bytes));
   // What is no JSON object, the gateway refuses, and says why.
   if (!isFields(fields) || fields.stream !== true) return null;
-  return { fields, n: typeof fields.n === "number" ? fields.n : 1 };
+  return { api, fields, n: typeof fields.n === "number" ? fields.n : 1 };
 }

@@ -1,16 +1,16 @@
 import { type Delivered, RESUME_FIELD } from "../core/stream/delivered.ts";
 import { isFields } from "../core/stream/frame.ts";
 import { HEADERS } from "../wire/headers.ts";
-import { type Heard, judgeStream } from "./leg.ts";
+import { type Heard, hearingOf, judgeStream } from "./leg.ts";
 import type { Line, Sent } from "./line.ts";
 import { moved, type Reached, reach, type Verdict } from "./reach.ts";
-import type { Asked, ChatBody } from "./request.ts";
+import type { Asked, StreamedBody } from "./request.ts";
 import type { Tools } from "./tools.ts";
 import { judgeWhole, retryAfterMs } from "./whole.ts";
 
 export interface Cut {
   readonly asked: Asked;
-  readonly chat: ChatBody;
+  readonly streamed: StreamedBody;
   /** What the caller has of the answer; null when no event of it was told yet. */
   readonly had: Delivered | null;
   /** Release that began it, as its headers said; null when they did not. */
@@ -25,40 +25,34 @@ export interface Cut {
  * model behind it can do. Under the same request id, both parts are one request in audit and spend.
  */
 export function askForRest(tools: Tools, cut: Cut): Promise<Reached<Heard>> {
-  const { asked, last, had } = cut;
-  const judge = (line: Line) => judgeRest(tools, asked, had, line);
+  const { asked, last } = cut;
+  const judge = (line: Line) => judgeRest(tools, cut, line);
   return reach(tools, { asked, sent: sentFor(cut), last, judge });
 }
 
-function sentFor({ asked, chat, had, release }: Cut): Sent {
+function sentFor({ asked, streamed, had, release }: Cut): Sent {
   if (had === null) return { body: asked.body, headers: {} };
-  const body = { ...chat.fields, [RESUME_FIELD]: had };
+  const body = { ...streamed.fields, [RESUME_FIELD]: had };
   const headers: Record<string, string> = release === null ? {} : { [HEADERS.release]: release };
   return { body: new TextEncoder().encode(JSON.stringify(body)), headers };
 }
 
 async function judgeRest(
   tools: Tools,
-  asked: Asked,
-  had: Delivered | null,
+  { asked, streamed, had }: Cut,
   line: Line,
 ): Promise<Verdict<Heard>> {
   const type = line.response.headers.get("content-type") ?? "";
   if (line.response.status !== 200 || !type.startsWith("text/event-stream")) {
     return refused(tools, await judgeWhole(tools, asked, line), line);
   }
-  const verdict = await judgeStream(tools, line);
-  if (verdict.kind === "move" || isRest(verdict.value, had)) return verdict;
+  const verdict = await judgeStream(tools, line, hearingOf(streamed, had));
+  // The rest says that it is one: by the answer's id, or by the number of its first event. A gateway
+  // of an older version does not know the field and answers from the beginning, which the caller
+  // would read twice.
+  if (verdict.kind === "move" || verdict.value.leg.hearing.isRest) return verdict;
   line.hangUp(new Error("it began another answer"));
   return never("it began another answer instead of going on");
-}
-
-/**
- * The rest bears the id of what it goes on with. A gateway of an older version does not know the
- * field and answers from the beginning, which the caller would read twice.
- */
-function isRest({ leg }: Heard, had: Delivered | null): boolean {
-  return had === null || had.id === null || leg.relay.state.id === had.id;
 }
 
 /** A refusal to go on is this gateway's last word; the next one may stand before another model. */

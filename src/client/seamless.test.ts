@@ -3,7 +3,10 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { judge } from "../core/stream/state.ts";
 import {
+  anyCuts,
+  anyPlaces,
   clientOver,
+  cutting,
   delta,
   framesOf,
   meaning,
@@ -12,17 +15,7 @@ import {
   text,
   under,
 } from "./answers.fixture.ts";
-import {
-  type Behaviour,
-  bytes,
-  chop,
-  type End,
-  EU,
-  resumeOf,
-  sse,
-  tellingOf,
-  US,
-} from "./gateways.fixture.ts";
+import { EU, type Got, resumeOf, tellingOf, US } from "./gateways.fixture.ts";
 
 describe("any answer, cut anywhere and in any pieces", () => {
   const said = fc.oneof(
@@ -49,52 +42,34 @@ describe("any answer, cut anywhere and in any pieces", () => {
         events: [...fitting, ...ends, ...(usage ? [{ choices: [], usage: tokens }] : [])],
       };
     });
-  const cut = fc.record({ at: fc.nat(), end: fc.constantFrom<End>("close", "break") });
-  const cuts = fc.array(cut, { maxLength: 5 });
-
   it("equals the uncut answer: nothing twice, nothing lost, one finish, one [DONE]", async () => {
     await fc.assert(
-      fc.asyncProperty(
-        anyAnswer,
-        cuts,
-        fc.array(fc.nat(), { maxLength: 8 }),
-        async ({ n, events }, cuts, places) => {
-          const left = [...cuts];
-          const tells =
-            (id: string): Behaviour =>
-            (got) => {
-              const all = bytes(tellingOf(under(id, events), resumeOf(got)));
-              const next = left.shift();
-              if (next === undefined) return sse(chop(all, places), "close");
-              return sse(chop(all.subarray(0, next.at % all.length), places), next.end);
-            };
-          const { ask } = clientOver({ [EU]: tells("a"), [US]: tells("b") });
-          const { data, state, error } = await readAll(await ask(n));
-          if (error !== null) {
-            // Only cut again and again without a new word between; and then it never looks finished.
-            assert.match(String(error), /3 tries in a row brought nothing new/);
-            assert.ok(cuts.length >= 3);
-            assert.equal(judge(state).whole, false);
-            assert.ok([...state.choices.values()].every(({ finish }) => finish === null));
-            return;
-          }
-          const { id: _a, usage: told, ...got } = meaning(state);
-          const { id: _b, usage, ...wanted } = meant(under("x", events));
-          assert.deepEqual(got, wanted);
-          // Cut behind the last finish and before the usage, the answer is whole without it.
-          assert.ok(told === null || told.completionTokens === usage?.completionTokens);
-          assert.equal(data.filter((one) => one === "[DONE]").length, 1);
-          assert.equal(data.at(-1), "[DONE]");
-          const ids = new Set(data.slice(0, -1).map((one) => JSON.parse(one).id));
-          assert.ok(ids.size <= 1, [...ids].join());
-          const finishes = framesOf(data).flatMap((frame) =>
-            frame.kind === "chunk"
-              ? frame.chunk.choices.filter(({ finish }) => finish !== null)
-              : [],
-          );
-          assert.equal(finishes.length, n);
-        },
-      ),
+      fc.asyncProperty(anyAnswer, anyCuts, anyPlaces, async ({ n, events }, cuts, places) => {
+        const tells = (id: string) => (got: Got) => tellingOf(under(id, events), resumeOf(got));
+        const { ask } = clientOver(cutting({ [EU]: tells("a"), [US]: tells("b") }, cuts, places));
+        const { data, state, error } = await readAll(await ask(n));
+        if (error !== null) {
+          // Only cut again and again without a new word between; and then it never looks finished.
+          assert.match(String(error), /3 tries in a row brought nothing new/);
+          assert.ok(cuts.length >= 3);
+          assert.equal(judge(state).whole, false);
+          assert.ok([...state.choices.values()].every(({ finish }) => finish === null));
+          return;
+        }
+        const { id: _a, usage: told, ...got } = meaning(state);
+        const { id: _b, usage, ...wanted } = meant(under("x", events));
+        assert.deepEqual(got, wanted);
+        // Cut behind the last finish and before the usage, the answer is whole without it.
+        assert.ok(told === null || told.completionTokens === usage?.completionTokens);
+        assert.equal(data.filter((one) => one === "[DONE]").length, 1);
+        assert.equal(data.at(-1), "[DONE]");
+        const ids = new Set(data.slice(0, -1).map((one) => JSON.parse(one).id));
+        assert.ok(ids.size <= 1, [...ids].join());
+        const finishes = framesOf(data).flatMap((frame) =>
+          frame.kind === "chunk" ? frame.chunk.choices.filter(({ finish }) => finish !== null) : [],
+        );
+        assert.equal(finishes.length, n);
+      }),
       { numRuns: 300 },
     );
   });

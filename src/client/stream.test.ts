@@ -3,8 +3,10 @@ import { describe, it } from "node:test";
 import { judge } from "../core/stream/state.ts";
 import { formatSse } from "../wire/sse.ts";
 import {
+  behind,
   CHAT_URL,
   clientOver,
+  cutAt,
   type Data,
   delta,
   meaning,
@@ -13,6 +15,7 @@ import {
   readAll,
   text,
   under,
+  whole,
 } from "./answers.fixture.ts";
 import {
   type Behaviour,
@@ -34,25 +37,6 @@ const ANSWER: readonly Data[] = [
   delta(0, {}, "stop"),
   { choices: [], usage: { prompt_tokens: 5, completion_tokens: 6, total_tokens: 11 } },
 ];
-
-/** A gateway that tells this much of what it would tell, and then ends so. */
-const cutAt = (id: string, events: readonly Data[], at: number, end: End): Behaviour => {
-  return (got) => {
-    const whole = bytes(tellingOf(under(id, events), resumeOf(got)));
-    return sse([whole.subarray(0, at)], end);
-  };
-};
-const whole = (id: string, events: readonly Data[]): Behaviour =>
-  cutAt(id, events, Number.POSITIVE_INFINITY, "close");
-
-/** Bytes up to behind the n-th event. */
-const behind = (id: string, events: readonly Data[], n: number): number =>
-  bytes(
-    under(id, events)
-      .slice(0, n)
-      .map((data) => formatSse(data))
-      .join(""),
-  ).length;
 
 describe("a streamed answer that is not cut", () => {
   it("is told as it came, in one piece and by one gateway", async () => {
@@ -289,8 +273,7 @@ describe("whoever reads a stream", () => {
 });
 
 describe("a stream of another kind", () => {
-  const ask = (send: typeof fetch) =>
-    send(`${EU}/v1/responses`, { method: "POST", body: JSON.stringify({ stream: true }) });
+  const ask = (send: typeof fetch) => send(`${EU}/v1/news`);
 
   it("that breaks before its first byte comes from the next gateway", async () => {
     const { send } = clientOver({

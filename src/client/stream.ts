@@ -1,11 +1,4 @@
-import {
-  addDelivered,
-  type Delivered,
-  deliveredOf,
-  hasText,
-  NOTHING_DELIVERED,
-} from "../core/stream/delivered.ts";
-import { conclude } from "../core/stream/relay.ts";
+import type { Delivered } from "../core/stream/delivered.ts";
 import { lengthOf } from "../core/stream/state.ts";
 import { errorBody } from "../wire/errors.ts";
 import { HEADERS } from "../wire/headers.ts";
@@ -13,7 +6,7 @@ import { formatSse } from "../wire/sse.ts";
 import { type Heard, hear, type Leg } from "./leg.ts";
 import type { Line } from "./line.ts";
 import { moved, type Verdict } from "./reach.ts";
-import type { Asked, ChatBody } from "./request.ts";
+import type { Asked, StreamedBody } from "./request.ts";
 import { askForRest, type Cut } from "./resume.ts";
 import type { Tools } from "./tools.ts";
 
@@ -21,14 +14,14 @@ import type { Tools } from "./tools.ts";
 const MOST_LEGS = 6;
 const MOST_FRUITLESS = 3;
 
-/** A chat answer as one seamless stream of bytes, whichever gateways its parts come from. */
+/** An answer as one seamless stream of bytes, whichever gateways its parts come from. */
 export function tellStream(
   tools: Tools,
   asked: Asked,
-  chat: ChatBody,
+  streamed: StreamedBody,
   first: Heard,
 ): ReadableStream<Uint8Array> {
-  return streamOf(asked, told(tools, asked, chat, first));
+  return streamOf(asked, told(tools, asked, streamed, first));
 }
 
 /**
@@ -79,12 +72,12 @@ function streamOf(asked: Asked, pieces: AsyncGenerator<Uint8Array>): ReadableStr
 /**
  * The answer's events, however often it is cut. What was told is remembered as meaning, not as
  * bytes: the next gateway is told what the caller has, and says only what follows. Ends by itself
- * only behind a `[DONE]` that was earned; otherwise it throws, behind an error event.
+ * only behind an end that was earned; otherwise it throws, behind an error event.
  */
 async function* told(
   tools: Tools,
   asked: Asked,
-  chat: ChatBody,
+  streamed: StreamedBody,
   first: Heard,
 ): AsyncGenerator<Uint8Array> {
   let heard = first;
@@ -92,15 +85,15 @@ async function* told(
   let fruitless = 0;
   const release = first.leg.line.response.headers.get(HEADERS.release);
   for (let legs = 1; ; legs++) {
-    const cut: CutLeg | null = yield* tellLeg(chat.n, heard);
+    const cut: CutLeg | null = yield* tellLeg(heard);
     if (cut === null) return;
     asked.signal.throwIfAborted();
     leave(tools, asked, cut);
-    const more = deliveredOf(cut.leg.relay);
-    fruitless = hasText(more) ? 0 : fruitless + 1;
-    if (cut.leg.relay.state.events > 0) had = addDelivered(had ?? NOTHING_DELIVERED, more);
+    fruitless = cut.leg.hearing.fruitful ? 0 : fruitless + 1;
+    had = cut.leg.hearing.had();
     const why = whyNotGoOn(legs, fruitless);
-    const next = why ?? (await goOn(tools, { asked, chat, had, release, last: cut.leg.line.base }));
+    const last = cut.leg.line.base;
+    const next = why ?? (await goOn(tools, { asked, streamed, had, release, last }));
     if (typeof next === "string") {
       const message = inVain(had, cut, next);
       yield encoded([errorEvent(message)]);
@@ -117,21 +110,21 @@ interface CutLeg {
 }
 
 /** Tells one gateway's part; how it was cut, or null when the answer is whole behind it. */
-async function* tellLeg(n: number, first: Heard): AsyncGenerator<Uint8Array, CutLeg | null> {
+async function* tellLeg(first: Heard): AsyncGenerator<Uint8Array, CutLeg | null> {
   for (let heard = first; ; heard = await hear(heard.leg)) {
     const { leg, tell, end } = heard;
     // Begun before the last events are told: a reader that has `[DONE]` may never ask again.
     const finished = end?.kind === "whole" ? leg.line.finish() : null;
-    if (tell.length > 0) yield encoded(tell.map((data) => formatSse(data)));
+    if (tell.length > 0) yield encoded(tell);
     if (end === null) continue;
     if (end.kind === "whole") {
       await finished;
       return null;
     }
-    const rest = conclude(leg.relay, n);
+    const rest = leg.hearing.conclude();
     if (rest === null) return { leg, because: end.because, broken: end.broken };
     leg.line.hangUp(new Error("only its [DONE] was missing"));
-    yield encoded(rest.map((data) => formatSse(data)));
+    yield encoded(rest);
     return null;
   }
 }

@@ -94,6 +94,7 @@ const NOTHING: EstateStatus = {
   releaseDigest: "sha256:r",
   workflows: [],
   regions: [],
+  targets: [],
   ownerships: [],
   plans: [],
   recent: [],

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Stop, type StopSignal } from "../lib/stop.ts";
 import { GATEWAY_PATHS, HEADERS } from "../wire/headers.ts";
 import { completions } from "./api/completions.ts";
 import { responses } from "./api/responses.ts";
@@ -24,7 +25,7 @@ interface Exchange {
   readonly request: IncomingMessage;
   readonly id: string;
   /** Aborts when the exchange is over, whichever way. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   /** What follows `/v1/models/`. */
   readonly rest: string;
 }
@@ -91,16 +92,16 @@ async function answerOne(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const over = new AbortController();
-  response.on("close", () => over.abort(new Error("the caller closed the connection")));
+  const over = new Stop();
+  response.on("close", () => over.abort(CLOSED));
   // Without a listener, an error of a caller's socket would end the process.
-  response.on("error", () => over.abort(new Error("the caller's connection broke")));
+  response.on("error", () => over.abort(BROKE));
   const id = idOf(request, requestId);
   try {
-    const answer = await dispatch(paths, { request, id, signal: over.signal, rest: "" });
+    const answer = await dispatch(paths, { request, id, signal: over, rest: "" });
     const told = answer.kind === "unanswered" ? refuse(FAILED) : answer;
-    const named = { [HEADERS.requestId]: id, [HEADERS.region]: tools.region, ...told.headers };
-    await reply(response, { ...told, headers: named });
+    const names = { [HEADERS.requestId]: id, [HEADERS.region]: tools.region };
+    await reply(response, withHeaders(told, names));
   } catch (error) {
     tools.logger.error({ requestId: id, err: error }, "an exchange failed inside the gateway");
     // Part of the answer may be out: only breaking the connection tells that it is not whole.
@@ -108,6 +109,10 @@ async function answerOne(
     else await reply(response, refuse({ ...FAILED, headers: { [HEADERS.requestId]: id } }));
   }
 }
+
+/** Made once: where they were made says nothing, and each exchange ends with one. */
+const CLOSED = new Error("the caller closed the connection");
+const BROKE = new Error("the caller's connection broke");
 
 const FAILED = {
   status: 500,

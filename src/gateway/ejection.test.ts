@@ -9,6 +9,8 @@ import {
   World,
 } from "../../test/support/gateway-world.ts";
 import * as raw from "../../test/support/raw-upstream.ts";
+import { readTroubles } from "../core/signals/troubles.ts";
+import type { Trouble } from "../model/trouble.ts";
 
 interface Shown {
   readonly name: string;
@@ -47,6 +49,24 @@ describe("an ejected target", () => {
     assert.match(page, /tideover_gateway_target_state\{target="target-1"\} 0\n/);
     assert.match(page, /tideover_gateway_target_ejections\{target="target-1"\} 1\n/);
     assert.match(page, /tideover_gateway_recent_tries\{kind="requests"\} \d+\n/);
+  });
+
+  it("is told to those who watch the gateway, until it is well again", async () => {
+    assert.deepEqual(await troubles(), []);
+    await eject();
+    const [trouble, ...others] = await troubles();
+    assert.deepEqual(others, []);
+    assert.partialDeepStrictEqual(trouble, {
+      target: "target-1",
+      region: "eu-west",
+      domain: "capacity-loss",
+      standing: "out",
+      ejections: 1,
+      because: "3 failures in a row (newest: status 401)",
+    });
+    skippedMs += 60_000;
+    assert.match(await ask(), /the answer of first/);
+    assert.deepEqual(await troubles(), []);
   });
 
   it("comes back by one real request, while the others go on without it", async () => {
@@ -104,6 +124,11 @@ describe("an ejected target", () => {
 
   async function ask(): Promise<string> {
     return (await post(gateway, QUESTION)).text();
+  }
+
+  async function troubles(): Promise<readonly Trouble[]> {
+    const page = await (await fetch(`${gateway}/tideover/v1/status`)).text();
+    return readTroubles(page) ?? assert.fail(`no troubles on ${page}`);
   }
 
   async function targets(): Promise<Map<string, Shown>> {

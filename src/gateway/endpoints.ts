@@ -6,6 +6,8 @@ import { retrieving } from "./chain/embedding.ts";
 import { unknownWorkflow } from "./chain/locate.ts";
 import { json, refuse } from "./chain/refuse.ts";
 import type { Tools } from "./options.ts";
+import { troublesOf } from "./targets/troubles.ts";
+import { lowestNumber, mergedOutcomes, mergedWindows, type Whole } from "./together.ts";
 
 /** Far above any estate's snapshot; only a bound, so that nobody fills the memory. */
 const MAX_SNAPSHOT_BYTES = 16 * 1024 * 1024;
@@ -16,46 +18,62 @@ export function health(tools: Tools): WholeAnswer {
 }
 
 /** `/readyz`: 200 when it can serve, with what is wrong nevertheless under `degraded`. */
-export function ready(tools: Tools): WholeAnswer {
-  const { snapshots } = tools;
+export async function ready(tools: Tools): Promise<WholeAnswer> {
+  const { snapshots, region } = tools;
   if (snapshots.current() === null) {
     const because = snapshots.lastError ?? "no snapshot was adopted yet";
-    return json(503, { ready: false, region: tools.region, because });
+    return json(503, { ready: false, region, because });
   }
-  const { auditFailures } = tools.metrics;
-  const degraded = [
-    ...(auditFailures.newestFailed
-      ? [`audit records are not kept (${auditFailures.total} so far); they are in the process log`]
-      : []),
-    ...(snapshots.lastError === null
-      ? []
-      : [`a newer snapshot was refused: ${snapshots.lastError}`]),
-  ];
-  return json(200, { ready: true, region: tools.region, snapshot: snapshots.number, degraded });
+  const whole = await tools.together.look();
+  const refused =
+    snapshots.lastError === null ? [] : [`a newer snapshot was refused: ${snapshots.lastError}`];
+  const degraded = [...degradedBy(whole), ...refused];
+  return json(200, { ready: true, region, snapshot: lowestNumber(whole), degraded });
 }
 
-/** `/tideover/v1/status`: what an agent reports of its gateway. `sinceMs` is the snapshot's age here. */
-export function status(tools: Tools): WholeAnswer {
-  const { snapshots, metrics } = tools;
+function degradedBy(whole: Whole): string[] {
+  const missing = whole.seats.filter(({ state }) => state !== "up");
+  const workers = missing.map(({ worker, state }) => `worker ${worker} is ${state}`);
+  const failing = whole.parts.some(({ auditFailures }) => auditFailures.newestFailed);
+  const total = auditFailuresOf(whole);
+  const audit = `audit records are not kept (${total} so far); they are in the process log`;
+  return failing ? [audit, ...workers] : workers;
+}
+
+function auditFailuresOf({ parts }: Whole): number {
+  return parts.reduce((sum, { auditFailures }) => sum + auditFailures.total, 0);
+}
+
+/**
+ * `/tideover/v1/status`: what an agent reports of its gateway. `number` is the lowest that any of
+ * its workers serves, `sinceMs` the youngest one's age of it.
+ */
+export async function status(tools: Tools): Promise<WholeAnswer> {
+  const { snapshots, region } = tools;
+  const whole = await tools.together.look();
+  const { parts, seats } = whole;
+  const targets = tools.targets.outcomes();
   return json(200, {
-    region: tools.region,
-    number: snapshots.number,
-    sinceMs: Math.round(snapshots.sinceMs),
+    region,
+    number: lowestNumber(whole),
+    sinceMs: Math.min(...parts.map(({ sinceMs }) => sinceMs), Math.round(snapshots.sinceMs)),
     lastError: snapshots.lastError,
     release: snapshots.current()?.releaseDigest ?? "none",
     releaseSinceMs: Math.round(snapshots.releaseSinceMs),
-    targets: tools.targets.outcomes(),
+    targets,
+    troubles: troublesOf(targets, snapshots.current(), region),
     retries: tools.retries.traffic(),
-    indexes: tools.retrieval.outcomes(),
-    outcomes: tools.outcomes.windows(),
-    auditFailures: metrics.auditFailures.total,
+    indexes: mergedOutcomes(parts.map(({ indexes }) => indexes)),
+    outcomes: mergedWindows(parts.map(({ outcomes }) => outcomes)),
+    auditFailures: auditFailuresOf(whole),
+    ...(seats.length === 0 ? {} : { workers: seats }),
   });
 }
 
-export async function metricsPage({ metrics }: Tools): Promise<WholeAnswer> {
-  const { registry } = metrics;
-  const headers = { "content-type": registry.contentType };
-  return { kind: "whole", status: 200, headers, body: await registry.metrics(), facts: {} };
+export async function metricsPage({ together, metrics }: Tools): Promise<WholeAnswer> {
+  const headers = { "content-type": metrics.registry.contentType };
+  const body = await together.metricsPage();
+  return { kind: "whole", status: 200, headers, body, facts: {} };
 }
 
 /** GET: the snapshot as it was signed, for peers. */

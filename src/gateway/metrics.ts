@@ -23,7 +23,10 @@ interface AuditFailures {
   newestFailed: boolean;
 }
 
-/** Asked at each scrape, so that a gauge is never older than the scrape. */
+/**
+ * Asked at each scrape, so that a gauge is never older than the scrape. Several threads count each
+ * for itself, and `workers/metrics.ts` adds up; what they share, each tells whole.
+ */
 export interface Gauged {
   readonly snapshotNumber: () => number;
   readonly targets: { outcomes(): readonly (Outcomes & Partial<TargetOutcomes>)[] };
@@ -95,6 +98,7 @@ function addGauges(registry: Registry, gauged: Gauged): void {
   const snapshot: Gauge = new Gauge({
     name: "tideover_gateway_snapshot_number",
     help: "Number of the snapshot that is served; 0 without one.",
+    aggregator: "min",
     registers: [registry],
     collect(): void {
       snapshot.set(gauged.snapshotNumber());
@@ -103,6 +107,7 @@ function addGauges(registry: Registry, gauged: Gauged): void {
   const targets: Gauge<"target"> = new Gauge({
     name: "tideover_gateway_target_state",
     help: "1 for a target in use, 0 while it is ejected.",
+    aggregator: "min",
     labelNames: ["target"],
     registers: [registry],
     collect(): void {
@@ -118,6 +123,7 @@ function addTargetGauges(registry: Registry, { targets, retries }: Gauged): void
   const ejections: Gauge<"target"> = new Gauge({
     name: "tideover_gateway_target_ejections",
     help: "Times in a row that a target was left alone without a whole answer in between.",
+    aggregator: "max",
     labelNames: ["target"],
     registers: [registry],
     collect(): void {
@@ -129,6 +135,7 @@ function addTargetGauges(registry: Registry, { targets, retries }: Gauged): void
   const p95: Gauge<"target" | "measure"> = new Gauge({
     name: "tideover_gateway_target_p95_seconds",
     help: "What is normal for a target: first event of a stream, whole answer, pause in a stream.",
+    aggregator: "max",
     labelNames: ["target", "measure"],
     registers: [registry],
     collect(): void {
@@ -142,6 +149,7 @@ function addTargetGauges(registry: Registry, { targets, retries }: Gauged): void
   const recent: Gauge<"kind"> = new Gauge({
     name: "tideover_gateway_recent_tries",
     help: "Requests of the last ten seconds, and retries that the budget allowed them.",
+    aggregator: "max",
     labelNames: ["kind"],
     registers: [registry],
     collect(): void {

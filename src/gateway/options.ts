@@ -3,14 +3,17 @@ import type { IndexName, RegionName } from "../model/ids.ts";
 import type { AuditLog } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { IndexStore } from "../ports/index.ts";
+import type { Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ReleaseOutcomes } from "./outcomes.ts";
 import type { Peers } from "./peers.ts";
+import type { SharedMemory } from "./shared/memory.ts";
 import type { SnapshotHolder } from "./snapshots.ts";
-import type { RetryBudget } from "./targets/budget.ts";
+import type { Retries } from "./targets/budget.ts";
 import type { Health } from "./targets/health.ts";
 import type { Memory } from "./targets/memory.ts";
 import type { Pools } from "./targets/pools.ts";
+import type { Own, Together } from "./together.ts";
 
 /** All times in milliseconds. */
 export interface GatewayTimeouts {
@@ -18,7 +21,7 @@ export interface GatewayTimeouts {
   readonly connectMs: number;
   /** From sending a streamed request to its first event, at most; mostly less (`reflex`). */
   readonly firstEventMs: number;
-  /** For a question's vector, and again for the search: both are short, whatever the answer is. */
+  /** For the search in an index, once the question's vector is there. */
   readonly retrieveMs: number;
   /** Between two events of an upstream's answer, at most; mostly less (`reflex`). */
   readonly idleMs: number;
@@ -74,6 +77,16 @@ export interface GatewayOptions {
   /** From 0 to below 1; spreads retries. `Math.random` unless given. */
   readonly random?: () => number;
   readonly timeouts?: Partial<GatewayTimeouts>;
+  /** Given: this is one of several threads that are one gateway together. */
+  readonly worker?: WorkerOptions;
+}
+
+export interface WorkerOptions {
+  /** Above 0, and never the number of a thread of before. */
+  readonly number: number;
+  readonly shared: SharedMemory;
+  /** The gateway as a whole; is handed what this thread can be asked for. */
+  readonly together: (own: Own) => Together;
 }
 
 /** What the links of the chain share: the world, and the little that a gateway remembers. */
@@ -93,7 +106,11 @@ export interface Tools {
   /** Of model targets and of other regions' gateways. */
   readonly targets: Health;
   /** What this gateway may retry, over all requests. */
-  readonly retries: RetryBudget;
+  readonly retries: Retries;
+  /** Of each tenant and workflow, over all requests. */
+  readonly limits: Limits;
+  /** What is told of the gateway as a whole. */
+  readonly together: Together;
   /** Of this region's indexes. */
   readonly retrieval: Memory;
   /** Of this region's own answers, apart for each release. */

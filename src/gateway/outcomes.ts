@@ -1,4 +1,9 @@
-import { bucketOf, type Histogram, type OutcomeWindow } from "../model/outcomes.ts";
+import {
+  bucketOf,
+  type Histogram,
+  mergedHistogram,
+  type OutcomeWindow,
+} from "../model/outcomes.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** How one request ended, as far as its release may be the reason. */
@@ -119,29 +124,19 @@ function windowOf({ slots, ...named }: Kept, now: number): OutcomeWindow {
     requests: sum(slots, ({ requests }) => requests),
     errors: sum(slots, ({ errors }) => errors),
     refusals: sum(slots, ({ refusals }) => refusals),
-    latency: merged(slots.map(({ latency }) => latency)),
+    latency: mergedHistogram(slots.map(({ latency }) => latency)),
     recent: {
       requests: sum(recent, ({ requests }) => requests),
       errors: sum(recent, ({ errors }) => errors),
-      latency: merged(recent.map(({ latency }) => latency)),
+      latency: mergedHistogram(recent.map(({ latency }) => latency)),
     },
-    length: merged(slots.map(({ length }) => length)),
-    cost: merged(slots.map(({ cost }) => cost)),
+    length: mergedHistogram(slots.map(({ length }) => length)),
+    cost: mergedHistogram(slots.map(({ cost }) => cost)),
   };
 }
 
 function sum(slots: readonly Slot[], of: (slot: Slot) => number): number {
   return slots.reduce((total, slot) => total + of(slot), 0);
-}
-
-function merged(histograms: readonly Histogram[]): Histogram {
-  const all: Record<string, number> = {};
-  for (const histogram of histograms) {
-    for (const [bucket, amount] of Object.entries(histogram)) {
-      all[bucket] = (all[bucket] ?? 0) + amount;
-    }
-  }
-  return all;
 }
 
 function count(histogram: Histogram, amount: number): void {

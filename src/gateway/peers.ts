@@ -1,3 +1,4 @@
+import { Stop } from "../lib/stop.ts";
 import type { RegionName } from "../model/ids.ts";
 import { type SignedSnapshot, snapshotSchema } from "../model/snapshot.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -56,13 +57,13 @@ export class Peers {
   async #ask(region: RegionName): Promise<SignedSnapshot | null> {
     const { snapshots, pools, clock, peerMs, known, token } = this.#options;
     const base = snapshots.current()?.regions[region]?.gateway ?? known.get(region);
-    const url = base === undefined ? null : URL.parse(GATEWAY_PATHS.snapshot, base);
-    if (url === null) return null;
+    const place = base === undefined ? null : pools.place(base, GATEWAY_PATHS.snapshot);
+    if (place === null) return null;
     const answer = await exchange(pools, clock, {
-      url,
+      place,
       method: "GET",
       headers: token === null ? {} : { authorization: `Bearer ${token}` },
-      signal: new AbortController().signal,
+      signal: new Stop(),
       firstMs: peerMs,
     });
     if (answer.kind !== "whole" || answer.status !== 200) return null;

@@ -159,7 +159,7 @@ The text of secret.
     assert.equal(response.status, 503);
     assert.match(
       await response.text(),
-      /"message":"No region answers strict.*target-1 \(embeddings\) \(status 500\)/,
+      /"message":"No region answers strict.*target-1 \(look-ups\) \(status 500\)/,
     );
     upstream.embeddings = embeds();
     assert.deepEqual(modeOf(await ask("strict")), [200, "normal"]);

@@ -1,15 +1,25 @@
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { messageOf, TideoverError } from "../lib/errors.ts";
+import type { Clock } from "../ports/clock.ts";
 import { createApp, type RequestListener } from "./app.ts";
+import { LocalLimits } from "./limits.ts";
+import { listen, urlOf } from "./listen.ts";
 import { createMetrics } from "./metrics.ts";
-import { DEFAULT_TIMEOUTS, type GatewayOptions, type Tools } from "./options.ts";
+import {
+  DEFAULT_TIMEOUTS,
+  type GatewayOptions,
+  type Tools,
+  type WorkerOptions,
+} from "./options.ts";
 import { ReleaseOutcomes } from "./outcomes.ts";
 import { Peers } from "./peers.ts";
+import { SharedBudget } from "./shared/budget.ts";
+import { SharedEntries } from "./shared/entries.ts";
+import { SharedLimits } from "./shared/limits.ts";
 import { RetryBudget } from "./targets/budget.ts";
 import { Health } from "./targets/health.ts";
 import { Memory } from "./targets/memory.ts";
 import { Pools } from "./targets/pools.ts";
+import type { Own, Together } from "./together.ts";
 
 export interface Gateway {
   /** Where it listens, such as `http://127.0.0.1:7101`. */
@@ -41,7 +51,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   await tools.peers.learn();
   const server = serverOf(createApp(tools, options.requestId));
   try {
-    await listen(server, options.host, options.port);
+    await listen(server, options, options.worker !== undefined);
   } catch (error) {
     await tools.pools.close();
     throw error;
@@ -73,9 +83,8 @@ function toolsOf(options: GatewayOptions): Tools {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const pools = new Pools(timeouts);
   const random = options.random ?? Math.random;
-  const targets = new Health(clock, random);
-  const retries = new RetryBudget(clock);
-  return {
+  const { targets, retries, limits } = remembering(clock, random, options.worker);
+  const tools = {
     region,
     snapshots,
     indexes: options.indexes,
@@ -98,48 +107,62 @@ function toolsOf(options: GatewayOptions): Tools {
     }),
     targets,
     retries,
+    limits,
     retrieval: new Memory(clock, INDEX_MEMORY),
     outcomes: new ReleaseOutcomes(clock),
     metrics: createMetrics({ snapshotNumber: () => snapshots.number, targets, retries }),
   };
+  const own = ownOf(tools);
+  return { ...tools, together: options.worker?.together(own) ?? alone(own, tools) };
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error) => reject(listenError(error, host, port)));
-    server.listen({ host, port }, () => resolve());
-  });
+/** What a gateway remembers of its requests: by itself, or with its other threads. */
+function remembering(clock: Clock, random: () => number, worker: WorkerOptions | undefined) {
+  if (worker === undefined) {
+    return {
+      targets: new Health(clock, random),
+      retries: new RetryBudget(clock),
+      limits: new LocalLimits(clock),
+    };
+  }
+  const { shared, number } = worker;
+  const entries = new SharedEntries(shared.targets, number, () => clock.monotonic());
+  return {
+    targets: new Health(clock, random, entries),
+    retries: new SharedBudget(shared.retries, number, clock),
+    limits: new SharedLimits(shared.limits, clock),
+  };
 }
 
-function listenError(error: Error, host: string, port: number): TideoverError {
-  const taken = "code" in error && error.code === "EADDRINUSE";
-  return taken
-    ? new TideoverError(`the gateway cannot listen on ${host}:${port}: the port is taken`, {
-        code: "PORT_TAKEN",
-        retry: "later",
-        next: "Stop the process that listens there, or give this region's gateway another port.",
-        cause: error,
-      })
-    : new TideoverError(`the gateway cannot listen on ${host}:${port}: ${messageOf(error)}`, {
-        code: "USAGE",
-        next: "Give this region's gateway an address of this machine.",
-        cause: error,
-      });
+/** What this thread says of itself. */
+function ownOf({ snapshots, retrieval, outcomes, metrics }: Omit<Tools, "together">): Own {
+  return {
+    part: () => ({
+      number: snapshots.number,
+      sinceMs: Math.round(snapshots.sinceMs),
+      indexes: retrieval.outcomes(),
+      outcomes: outcomes.windows(),
+      auditFailures: {
+        total: metrics.auditFailures.total,
+        newestFailed: metrics.auditFailures.newestFailed,
+      },
+    }),
+    metrics: () => metrics.registry.getMetricsAsJSON(),
+  };
 }
 
-function urlOf(server: Server, host: string): string {
-  const address = server.address() as AddressInfo;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+function alone(own: Own, { metrics }: Omit<Tools, "together">): Together {
+  return {
+    look: async () => ({ parts: [own.part()], seats: [] }),
+    metricsPage: () => metrics.registry.metrics(),
+  };
 }
 
 async function close(server: Server, tools: Tools): Promise<void> {
-  const drained = new AbortController();
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  void tools.clock.sleep(tools.timeouts.drainMs, drained.signal).then(() => {
-    if (!drained.signal.aborted) server.closeAllConnections();
-  });
+  const drained = tools.clock.after(tools.timeouts.drainMs, () => server.closeAllConnections());
   await closed;
-  drained.abort();
+  drained();
   await tools.pools.close();
 }

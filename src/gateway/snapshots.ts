@@ -1,5 +1,6 @@
 import { messageOf, TideoverError } from "../lib/errors.ts";
 import { verifySigned } from "../lib/signing.ts";
+import { Stop, type StopSignal } from "../lib/stop.ts";
 import type { RegionName } from "../model/ids.ts";
 import {
   type SignedSnapshot,
@@ -34,6 +35,19 @@ export type Offer =
   | { readonly adopted: true; readonly number: number }
   | { readonly adopted: false; readonly number: number; readonly reason: string };
 
+/** What the leader of several holders serves; `signed` is null for a gateway without controllers. */
+export interface Held {
+  readonly snapshot: ServedSnapshot | null;
+  readonly signed: SignedSnapshot | null;
+  readonly lastError: string | null;
+}
+
+/** Judges for its followers, writes, and tells them all before it says that it has adopted. */
+export interface Leader {
+  readonly held: Held;
+  offer(signed: SignedSnapshot): Promise<Offer>;
+}
+
 type Judged =
   | { readonly ok: true; readonly snapshot: Snapshot }
   | { readonly ok: false; readonly reason: string };
@@ -45,6 +59,7 @@ type Judged =
  */
 export class SnapshotHolder {
   readonly #options: SignedHolderOptions | null;
+  readonly #leader: Leader | null;
   readonly #clock: Clock;
   readonly #listeners = new Set<(snapshot: ServedSnapshot) => void>();
   #current: ServedSnapshot | null;
@@ -59,10 +74,14 @@ export class SnapshotHolder {
     options: SignedHolderOptions | null,
     current: ServedSnapshot | null,
     clock: Clock,
+    leader: Leader | null = null,
   ) {
     this.#options = options;
+    this.#leader = leader;
     this.#clock = clock;
     this.#current = current;
+    this.#signed = leader?.held.signed ?? null;
+    this.#lastError = leader?.held.lastError ?? null;
     this.#sinceAt = clock.monotonic();
     this.#releaseSinceAt = this.#sinceAt;
   }
@@ -75,6 +94,22 @@ export class SnapshotHolder {
   /** A gateway alone, without a controller: serves what its spec says, for good. */
   static standalone(snapshot: Snapshot, region: RegionName, clock: Clock): SnapshotHolder {
     return new SnapshotHolder(null, servedBy(snapshot, region), clock);
+  }
+
+  /** Of one thread of several: serves what the leader serves, and hands it what it is offered. */
+  static following(leader: Leader, clock: Clock): SnapshotHolder {
+    return new SnapshotHolder(null, leader.held.snapshot, clock, leader);
+  }
+
+  /** What followers of this one start with. */
+  get held(): Held {
+    return { snapshot: this.#current, signed: this.#signed, lastError: this.#lastError };
+  }
+
+  /** The leader's word. An older one than is served changes nothing. */
+  follow({ snapshot, signed, lastError }: Held): void {
+    this.#lastError = lastError;
+    if (snapshot !== null && snapshot.number > this.number) this.#swap(snapshot, signed);
   }
 
   current(): ServedSnapshot | null {
@@ -142,7 +177,7 @@ export class SnapshotHolder {
         ? { ok: false, reason: "it is not a signed snapshot" }
         : await this.#judge(signed, options);
     if (signed !== null && judged.ok) {
-      this.#swap(judged.snapshot, signed);
+      this.#swap(servedBy(judged.snapshot, options.region), signed);
       return null;
     }
     const reason = judged.ok ? "" : judged.reason;
@@ -152,6 +187,7 @@ export class SnapshotHolder {
 
   /** Judges a snapshot and adopts it when it is newer. Never throws. */
   offer(signed: SignedSnapshot): Promise<Offer> {
+    if (this.#leader !== null) return this.#leader.offer(signed);
     const judged = this.#turn.then(() => this.#adopt(signed));
     this.#turn = judged;
     return judged;
@@ -167,21 +203,20 @@ export class SnapshotHolder {
   async waitForChange(
     after: number,
     ms: number,
-    signal: AbortSignal,
+    signal: StopSignal,
   ): Promise<ServedSnapshot | null> {
     if (this.#current !== null && this.#current.number > after) return this.#current;
-    const enough = new AbortController();
+    const enough = Stop.with(signal);
+    let unsubscribe = (): void => undefined;
     const changed = new Promise<ServedSnapshot>((resolve) => {
-      const stop = this.onChange(resolve);
-      enough.signal.addEventListener("abort", stop, { once: true });
+      unsubscribe = this.onChange(resolve);
     });
-    const timedOut = this.#clock
-      .sleep(ms, AbortSignal.any([signal, enough.signal]))
-      .then(() => null);
+    const timedOut = this.#clock.sleep(ms, enough).then(() => null);
     try {
       return await Promise.race([changed, timedOut]);
     } finally {
-      enough.abort();
+      unsubscribe();
+      enough.abort("enough");
     }
   }
 
@@ -199,7 +234,7 @@ export class SnapshotHolder {
         await keepLastGood(options.file);
       }
       await writeSnapshotFile(options.file, JSON.stringify(signed));
-      this.#swap(judged.snapshot, signed);
+      this.#swap(servedBy(judged.snapshot, options.region), signed);
       this.#lastError = null;
       return { adopted: true, number: judged.snapshot.number };
     } catch (error) {
@@ -223,9 +258,7 @@ export class SnapshotHolder {
     return reason === null ? { ok: true, snapshot: parsed.data } : { ok: false, reason };
   }
 
-  #swap(snapshot: Snapshot, signed: SignedSnapshot): void {
-    const { region = "" } = this.#options ?? {};
-    const served = servedBy(snapshot, region);
+  #swap(served: ServedSnapshot, signed: SignedSnapshot | null): void {
     const now = this.#clock.monotonic();
     if (served.releaseDigest !== this.#current?.releaseDigest) this.#releaseSinceAt = now;
     this.#current = served;

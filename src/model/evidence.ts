@@ -8,6 +8,7 @@ export const evidenceSchema = z.strictObject({
   kind: z.enum([
     "estate",
     "leadership",
+    "signal",
     "verdict",
     "decision",
     "plan",

@@ -17,6 +17,17 @@ export function bucketOf(amount: number): number {
   return Math.min(MOST_BUCKET, Math.ceil(BUCKETS_PER_DOUBLING * Math.log2(amount) - 1e-9));
 }
 
+/** The counts of several as one. */
+export function mergedHistogram(histograms: readonly Histogram[]): Histogram {
+  const all: Record<string, number> = {};
+  for (const histogram of histograms) {
+    for (const [bucket, amount] of Object.entries(histogram)) {
+      all[bucket] = (all[bucket] ?? 0) + amount;
+    }
+  }
+  return all;
+}
+
 /** The largest amount that a bucket holds. */
 export function edgeOf(bucket: number): number {
   return 2 ** (bucket / BUCKETS_PER_DOUBLING);

@@ -1,12 +1,24 @@
 import { z } from "zod";
 import { goldenScoreSchema, outcomeWindowSchema } from "./outcomes.ts";
 import { positionSchema } from "./position.ts";
+import { troubleSchema } from "./trouble.ts";
 
-/** What was looked at: one part of one region. */
-export const subjectSchema = z.strictObject({
+/** One of the things that a gateway asks, as that gateway sees it. */
+const targetSubjectSchema = z.strictObject({
+  /** Where the target stands. */
   region: z.string(),
-  part: z.enum(["gateway", "agent", "runtime"]),
+  part: z.literal("target"),
+  target: z.string(),
+  /** Region of the gateway whose word it is. */
+  gateway: z.string(),
 });
+export type TargetSubject = z.infer<typeof targetSubjectSchema>;
+
+/** What was looked at: one part of one region, or one target of a gateway. */
+export const subjectSchema = z.union([
+  z.strictObject({ region: z.string(), part: z.enum(["gateway", "agent", "runtime"]) }),
+  targetSubjectSchema,
+]);
 export type Subject = z.infer<typeof subjectSchema>;
 
 /**
@@ -26,6 +38,10 @@ export const signalSchema = z.strictObject({
   /** Why it failed, or what was seen: `connection refused`, `200 in 3 ms`. */
   detail: z.string(),
   latencyMs: z.number(),
+  /** Of a target that is not well: how it stands, and which failure domain that speaks of. */
+  trouble: troubleSchema
+    .pick({ domain: true, standing: true, sinceMs: true, ejections: true })
+    .optional(),
 });
 export type Signal = z.infer<typeof signalSchema>;
 

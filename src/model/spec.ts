@@ -128,6 +128,9 @@ const componentsSchema = z.strictObject({
     .describe("What must be known to this region but never stands in this file."),
 });
 
+/** More threads than any machine has cores to spare for one gateway. */
+export const MOST_WORKERS = 64;
+
 const regionSchema = z.strictObject({
   jurisdiction: z
     .string()
@@ -137,6 +140,12 @@ const regionSchema = z.strictObject({
       examples: ["EU"],
     }),
   gateway: addressSchema.describe("Where this region's gateway listens."),
+  workers: z
+    .int()
+    .min(1)
+    .max(MOST_WORKERS)
+    .optional()
+    .describe("Threads that its gateway answers with, one a core. Default: 1."),
   agent: addressSchema.optional().describe("Where this region's agent listens."),
   components: componentsSchema.describe("What this region has: each part of a full copy."),
 });

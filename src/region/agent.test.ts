@@ -16,6 +16,7 @@ import type { LogEntry, SourceChange } from "../model/change.ts";
 import { KEYS } from "../model/keys.ts";
 import { regionReportSchema } from "../model/signal.ts";
 import type { SignedSnapshot } from "../model/snapshot.ts";
+import type { Trouble } from "../model/trouble.ts";
 import type { EmbeddedChange, IndexStore } from "../ports/index.ts";
 import type { MemoryIndex } from "../sim/index.ts";
 import { AGENT_PATHS } from "../wire/headers.ts";
@@ -233,6 +234,38 @@ describe("the loop", () => {
         report?.gateway?.number === 0
       );
     });
+  });
+
+  it("reports what each gateway says of its targets, once each, and when they are well again", async () => {
+    const trouble: Trouble = {
+      target: "gpu-1",
+      region: "us-east",
+      domain: "capacity-loss",
+      standing: "out",
+      sinceMs: 300,
+      ejections: 2,
+      because: "3 failures in a row",
+    };
+    const { target, region, because, ...told } = trouble;
+    world.us.gateway.troubles = [trouble];
+    await world.eu.start();
+    const targets = async () => {
+      const entry = await world.eu.store.get(KEYS.report("agent:eu-west"));
+      const { signals = [] } = regionReportSchema.safeParse(entry?.value).data ?? {};
+      return signals.filter(({ subject }) => subject.part === "target");
+    };
+    await until("a report with the target", async () => (await targets()).length > 0);
+    const [first, ...more] = await targets();
+    assert.deepEqual(more, [], "the newest says what the older ones did");
+    assert.partialDeepStrictEqual(first, {
+      subject: { region, part: "target", target, gateway: "us-east" },
+      ok: false,
+      detail: because,
+      trouble: told,
+    });
+    world.us.gateway.troubles = [];
+    await until("the target to be well", async () => (await targets())[0]?.ok === true);
+    assert.equal((await targets())[0]?.trouble, undefined);
   });
 
   it("numbers its reports and signals upwards over a restart", async () => {

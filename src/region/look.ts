@@ -1,7 +1,8 @@
-import type { Signal, Subject } from "../model/signal.ts";
+import { readTroubles, sightsOf, targetKey } from "../core/signals/troubles.ts";
+import type { Signal, Subject, TargetSubject } from "../model/signal.ts";
 import type { RuntimeTarget } from "../model/spec.ts";
 import type { ProbeFailure, ProbeResponse } from "../ports/probe.ts";
-import { AGENT_PATHS } from "../wire/headers.ts";
+import { AGENT_PATHS, GATEWAY_PATHS } from "../wire/headers.ts";
 import type { Part } from "./ticker.ts";
 import { atBase } from "./url.ts";
 import type { World } from "./world.ts";
@@ -9,13 +10,15 @@ import type { World } from "./world.ts";
 type Outcome = Pick<Signal, "ok" | "detail" | "latencyMs">;
 
 /**
- * One part a subject: every region's gateway and agent, and the own region's runtime. Apart from
- * each other, so that a black hole in one region does not thin out what is seen of the others.
+ * One part a subject: every region's gateway, what that says of its targets, its agent, and the own
+ * region's runtime. Apart from each other, so that a black hole in one region does not thin out
+ * what is seen of the others.
  */
 export function lookParts(world: World): Part[] {
   const { spec, region: own } = world.options;
   const parts = Object.entries(spec.regions).flatMap(([region, { gateway, agent }]) => [
     healthPart(world, { region, part: "gateway" }, `http://${gateway}`),
+    targetsPart(world, region, `http://${gateway}`),
     ...(agent === undefined
       ? []
       : [healthPart(world, { region, part: "agent" }, `http://${agent}`)]),
@@ -40,6 +43,28 @@ function lookPart(world: World, subject: Subject, look: () => Promise<Outcome>):
     work: async () => {
       const outcome = await look();
       world.ring.add({ subject, at: clock.monotonic(), ...outcome });
+    },
+  };
+}
+
+/**
+ * What a gateway has learnt of its targets by asking them: nobody else sees a target that refuses
+ * real requests and answers every probe. A gateway that does not say is no news of its targets.
+ */
+function targetsPart(world: World, region: string, gateway: string): Part {
+  const { clock, spec } = world.options;
+  const known = new Map<string, TargetSubject>();
+  return {
+    name: `look at the targets of ${region}'s gateway`,
+    everyMs: spec.detection.interval,
+    work: async () => {
+      const answer = await exchange(world, atBase(gateway, GATEWAY_PATHS.status));
+      const troubles = answer.answered ? readTroubles(answer.body) : null;
+      if (troubles === null) return;
+      for (const sight of sightsOf(region, troubles, [...known.values()])) {
+        known.set(targetKey(sight.subject), sight.subject);
+        world.ring.add({ ...sight, at: clock.monotonic(), latencyMs: answer.tookMs });
+      }
     },
   };
 }

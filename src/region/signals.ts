@@ -1,3 +1,4 @@
+import { targetKey } from "../core/signals/troubles.ts";
 import type { ObserverId, RegionName } from "../model/ids.ts";
 import type { Signal, Subject } from "../model/signal.ts";
 
@@ -8,6 +9,7 @@ export interface Sight {
   readonly ok: boolean;
   readonly detail: string;
   readonly latencyMs: number;
+  readonly trouble?: Signal["trouble"];
 }
 
 /** The signals of the last while, numbered, oldest first. */
@@ -43,6 +45,14 @@ export class SignalRing {
 
   add(sight: Sight): void {
     const seq = this.next();
+    // A target's newest signal says all that the older ones did, and since when.
+    const { subject } = sight;
+    if (subject.part === "target") {
+      const key = targetKey(subject);
+      this.#signals = this.#signals.filter(
+        ({ subject: other }) => other.part !== "target" || targetKey(other) !== key,
+      );
+    }
     this.#signals.push({ observer: this.#observer, observerRegion: this.#region, seq, ...sight });
   }
 

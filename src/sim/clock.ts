@@ -1,5 +1,7 @@
 import { setImmediate } from "node:timers/promises";
+import type { StopSignal } from "../lib/stop.ts";
 import type { Clock } from "../ports/clock.ts";
+import { afterBy } from "./after.ts";
 
 /** More wake-ups than this in one `advance` is a loop that sleeps 0 ms, not a scenario. */
 const MOST_WAKES = 1_000_000;
@@ -44,7 +46,7 @@ export class SimClock implements Clock {
     return this.#sleepers.length;
   }
 
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  sleep(ms: number, signal?: StopSignal): Promise<void> {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
@@ -57,6 +59,10 @@ export class SimClock implements Clock {
       this.#sleepers.push(sleeper);
       signal?.addEventListener("abort", done, { once: true });
     });
+  }
+
+  after(ms: number, run: () => void): () => void {
+    return afterBy((time, signal) => this.sleep(time, signal))(ms, run);
   }
 
   /** Lets `ms` pass. Resolves when all that it set off waits for something again. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../ports/clock.ts";
+import { afterBy } from "./after.ts";
 import type { SimClock } from "./clock.ts";
 
 /** Called at each call through a port, before it leaves and after its answer is back. */
@@ -24,14 +25,12 @@ export class SimProcess {
   constructor(sim: SimClock, bornAt: number) {
     this.#sim = sim;
     this.#bornAt = bornAt - sim.monotonic();
-    this.clock = {
-      now: () => sim.now(),
-      monotonic: () => this.#monotonic(),
-      sleep: async (ms, signal) => {
-        await sim.sleep(ms, signal);
-        await this.alive();
-      },
+    const sleep: Clock["sleep"] = async (ms, signal) => {
+      await sim.sleep(ms, signal);
+      await this.alive();
     };
+    const monotonic = (): number => this.#monotonic();
+    this.clock = { now: () => sim.now(), monotonic, sleep, after: afterBy(sleep) };
   }
 
   /** Nothing that it waits for ever comes back: it does not even notice. */

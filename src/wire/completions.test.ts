@@ -2,14 +2,19 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { CompletionTeller, completionToChat } from "./completions.ts";
-import type { Fields } from "./fields.ts";
+import { type Fields, fieldsList } from "./fields.ts";
 
-const chunk = (index: number, delta: object, finish_reason: string | null = null): Fields => ({
+const chunk = (
+  index: number,
+  delta: object,
+  finish_reason: string | null = null,
+  logprobs: object | null = null,
+): Fields => ({
   id: "chatcmpl-7",
   object: "chat.completion.chunk",
   created: 1,
   model: "m",
-  choices: [{ index, delta, finish_reason }],
+  choices: [{ index, delta, finish_reason, ...(logprobs === null ? {} : { logprobs }) }],
 });
 
 describe("a legacy completion as a chat request", () => {
@@ -66,6 +71,22 @@ describe("a chat answer as a legacy completion", () => {
       [choice(0, "a")],
       [choice(1, "", "stop")],
     ]);
+  });
+
+  it("tells only the rest of what its caller has: no echo again, and offsets from there on", () => {
+    const logprobs = { content: [{ token: "c", logprob: -1, top_logprobs: [] }] };
+    const rest = chunk(0, { content: "c" }, null, logprobs);
+    const begun = new CompletionTeller({ prompt: "P:", echo: true });
+    begun.chunk(chunk(0, { content: "ab" }));
+    // "P:ab" is told.
+    const teller = new CompletionTeller({ prompt: "P:", echo: true }, new Map([[0, 4]]));
+    assert.deepEqual(teller.chunk(rest), begun.chunk(rest));
+    const other = teller.chunk(chunk(1, { content: "x" }));
+    assert.deepEqual(
+      fieldsList(other?.choices).map(({ text }) => text),
+      ["P:x"],
+      "a choice of which nothing was told begins with the echo",
+    );
   });
 
   it("passes the usage and whatever else the server says", () => {

@@ -83,10 +83,12 @@ function faultOf(given: Fields & { readonly rest: Fields }): RequestFault | null
 export class CompletionTeller {
   readonly #asked: AskedCompletion;
   /** Characters told, by choice. */
-  readonly #offsets = new Map<number, number>();
+  readonly #offsets: Map<number, number>;
 
-  constructor(asked: AskedCompletion) {
+  /** @param told characters that its caller has already, by choice: only what follows is told. */
+  constructor(asked: AskedCompletion, told: ReadonlyMap<number, number> = new Map()) {
     this.#asked = asked;
+    this.#offsets = new Map(told);
   }
 
   /** A whole chat completion as a text completion. */

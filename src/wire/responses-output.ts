@@ -4,6 +4,13 @@ import { type Fields, fieldsList, fieldsOf, numberOr, present, textOr } from "./
 
 export type PartKind = "output_text" | "refusal" | "reasoning_text";
 
+/** The event names of a part's text: `<name>.delta` and `<name>.done`. */
+export const TEXT_EVENTS: Readonly<Record<PartKind, string>> = {
+  output_text: "response.output_text",
+  refusal: "response.refusal",
+  reasoning_text: "response.reasoning_text",
+};
+
 /** One piece of an item's content, as far as it came. */
 export interface Part {
   readonly kind: PartKind;

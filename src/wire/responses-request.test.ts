@@ -80,6 +80,13 @@ describe("a response request as a chat request", () => {
     assert.deepEqual(askedOf({ metadata: { a: "b" } }).metadata, { a: "b" });
   });
 
+  it("refuses a length that is no number of tokens", () => {
+    for (const most of [0, -1, 1.5, "9", Number.MAX_SAFE_INTEGER + 1]) {
+      const read = responseToChat({ model: "support", input: "Hello", max_output_tokens: most });
+      assert.equal(read.ok ? null : read.param, "max_output_tokens");
+    }
+  });
+
   it("makes every request of it a sound chat request, or a fault that names its place", () => {
     const noise = fc.jsonValue({ maxDepth: 2 });
     const part = fc.oneof(

@@ -84,7 +84,7 @@ function shapeFault(body: Fields): RequestFault | null {
   const { instructions, max_output_tokens: most, text, reasoning, tools } = body;
   if (instructions != null && typeof instructions !== "string")
     return invalid("instructions", "expected a string", "invalid_type");
-  if (most != null && !(Number.isInteger(most) && Number(most) > 0))
+  if (most != null && !(Number.isSafeInteger(most) && Number(most) > 0))
     return invalid("max_output_tokens", `expected an integer above 0, but got ${shownValue(most)}`);
   if (text != null && !isFields(text)) return invalid("text", "expected an object", "invalid_type");
   if (reasoning != null && !isFields(reasoning))

@@ -9,19 +9,14 @@ import {
   partObject,
   responseLogprobs,
   responseUsage,
+  TEXT_EVENTS,
 } from "./responses-output.ts";
 import type { AskedResponse } from "./responses-request.ts";
+import { NOTHING_TOLD, type ToldItem, type ToldResponse } from "./responses-told.ts";
 import { formatSse } from "./sse.ts";
 
 type TextItem = Item & { readonly kind: "message" | "reasoning" };
 type CallItem = Item & { readonly kind: "function_call" };
-
-/** The event names of a part's text: `<name>.delta` and `<name>.done`. */
-const TEXT_EVENTS: Readonly<Record<PartKind, string>> = {
-  output_text: "response.output_text",
-  refusal: "response.refusal",
-  reasoning_text: "response.reasoning_text",
-};
 
 /**
  * One answer in the shape of `/v1/responses`, fed with the chunks of a chat stream (or with a whole
@@ -34,19 +29,26 @@ const TEXT_EVENTS: Readonly<Record<PartKind, string>> = {
 export class ResponseTeller {
   readonly #id: string;
   readonly #asked: AskedResponse;
-  readonly #items: Item[] = [];
+  readonly #items: Item[];
   #events: string[] = [];
-  #sequence = 0;
-  #begun = false;
+  #sequence: number;
+  #begun: boolean;
   #created = 0;
   #model = "";
   #finish: string | null = null;
   #usage: Fields | null = null;
 
-  /** @param id of the request, from which all ids of the answer are made: no region changes them. */
-  constructor(asked: AskedResponse, id: string) {
+  /**
+   * @param id of the request, from which all ids of the answer are made: no region changes them.
+   * @param told what its caller has of it already: only what follows is told.
+   */
+  constructor(asked: AskedResponse, id: string, told: ToldResponse = NOTHING_TOLD) {
     this.#asked = asked;
     this.#id = id;
+    this.#sequence = told.sequence;
+    this.#begun = told.items.length > 0;
+    const last = told.items.length - 1;
+    this.#items = told.items.map((item, index) => restored(item, id, index, index === last));
   }
 
   /** The response object of a whole chat completion. */
@@ -141,7 +143,7 @@ export class ResponseTeller {
     if (last?.kind === kind && last.status === "in_progress") return last;
     if (last !== undefined && last.kind !== "function_call")
       this.#closeItem(last, this.#items.length - 1);
-    const id = `${kind === "message" ? "msg" : "rs"}_${this.#id}_${this.#items.length}`;
+    const id = textItemId(kind, this.#id, this.#items.length);
     return this.#add({ kind, id, parts: [], status: "in_progress" });
   }
 
@@ -267,4 +269,19 @@ export class ResponseTeller {
     this.#events = [];
     return text;
   }
+}
+
+function textItemId(kind: TextItem["kind"], id: string, index: number): string {
+  return `${kind === "message" ? "msg" : "rs"}_${id}_${index}`;
+}
+
+function restored(item: ToldItem, id: string, index: number, isLast: boolean): TextItem {
+  const { kind } = item;
+  const parts = item.parts.map((part, at) => ({
+    ...part,
+    logprobs: [...part.logprobs],
+    open: isLast && at === item.parts.length - 1,
+  }));
+  const status = isLast ? "in_progress" : "completed";
+  return { kind, id: textItemId(kind, id, index), parts, status };
 }

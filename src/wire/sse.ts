@@ -26,6 +26,8 @@ export const MAX_EVENT_BYTES = 4 * 1024 * 1024;
 const LF = 10;
 const CR = 13;
 const EMPTY = new Uint8Array(0);
+/** One for all: it keeps nothing between two lines, and one each would weigh more than a stream. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Feed it chunks of any size; it returns the events which those bytes completed, in order. The
@@ -37,7 +39,6 @@ const EMPTY = new Uint8Array(0);
  */
 export class SseParser {
   readonly #maxEventBytes: number;
-  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** Pieces of the unfinished line: joined once at its end, else long lines cost quadratic time. */
   #pieces: Uint8Array[] = [];
   #lineBytes = 0;
@@ -96,7 +97,7 @@ export class SseParser {
     const whole = this.#pieces.length === 0 ? last : concatenate([...this.#pieces, last]);
     this.#pieces = [];
     this.#lineBytes = 0;
-    const line = this.#decoder.decode(whole);
+    const line = whole.length === 0 ? "" : decoder.decode(whole);
     const bare = this.#firstLine && line.startsWith("\uFEFF") ? line.slice(1) : line;
     this.#firstLine = false;
     return bare;
@@ -105,7 +106,7 @@ export class SseParser {
   #field(line: string): void {
     const colon = line.indexOf(":");
     const name = colon === -1 ? line : line.slice(0, colon);
-    const value = colon === -1 ? "" : line.slice(colon + 1).replace(/^ /, "");
+    const value = colon === -1 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
     // A comment has an empty name; id and retry serve reconnection, which no chat stream has.
     if (name === "data") {
       this.#data.push(value);
@@ -117,7 +118,9 @@ export class SseParser {
 
   #dispatch(items: SseItem[]): void {
     if (this.#data.length > 0) {
-      items.push({ kind: "event", event: this.#event || "message", data: this.#data.join("\n") });
+      const [only = ""] = this.#data;
+      const data = this.#data.length === 1 ? only : this.#data.join("\n");
+      items.push({ kind: "event", event: this.#event || "message", data });
     }
     this.#data = [];
     this.#event = "";
@@ -150,6 +153,7 @@ function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
 /** One event as text. Line breaks in `data` become several data lines, as the format demands. */
 export function formatSse(data: string, event?: string): string {
   const name = event === undefined ? "" : `event: ${event.replace(/[\r\n]+/g, " ")}\n`;
+  if (!data.includes("\n") && !data.includes("\r")) return `${name}data: ${data}\n\n`;
   const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`);
   return `${name}${lines.join("")}\n`;
 }

@@ -8,6 +8,7 @@ import type { Ownership } from "../../src/model/intent.ts";
 import { KEYS } from "../../src/model/keys.ts";
 import type { Release } from "../../src/model/release.ts";
 import { type Spec, specSchema } from "../../src/model/spec.ts";
+import type { Trouble } from "../../src/model/trouble.ts";
 import type { AuditLog } from "../../src/ports/audit.ts";
 import type { EmbeddedChange, IndexStore } from "../../src/ports/index.ts";
 import { type Agent, startAgent } from "../../src/region/agent.ts";
@@ -182,6 +183,8 @@ type GatewayAnswer = [status: number, body: unknown, headers: Record<string, str
 /** A gateway as readiness sees it, with faults to order. */
 export class FakeGateway implements AuditLog {
   number = 0;
+  /** What its status page says of its targets. */
+  troubles: readonly Trouble[] = [];
   readonly adopted: unknown[] = [];
   /** Headers and behaviour that a test may change. */
   says = {
@@ -252,7 +255,8 @@ export class FakeGateway implements AuditLog {
   ): Promise<GatewayAnswer> {
     if (url === "/healthz") return [200, { status: "ok" }, {}];
     if (url === GATEWAY_PATHS.status) {
-      return [200, { number: this.number, sinceMs: 5, lastError: null, ...this.says.status }, {}];
+      const { number, troubles } = this;
+      return [200, { number, sinceMs: 5, lastError: null, troubles, ...this.says.status }, {}];
     }
     if (url === GATEWAY_PATHS.snapshot && !this.says.takesSnapshots) {
       return [409, { adopted: false, number: this.number, reason: "no trusted key" }, {}];

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { pino } from "pino";
+import { createSystemClock } from "../../src/adapters/clock-system/clock.ts";
 import type { GatewayOptions } from "../../src/gateway/options.ts";
 import type { ServedSnapshot } from "../../src/gateway/served-release.ts";
 import { type Gateway, startGateway } from "../../src/gateway/server.ts";
@@ -23,40 +24,29 @@ import type {
 import type { AuditLog } from "../../src/ports/audit.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { IndexHit, IndexQuery, IndexStore } from "../../src/ports/index.ts";
+import { afterBy } from "../../src/sim/after.ts";
 import { DIMENSIONS } from "./upstream.ts";
 
 export const ACME_KEY = "tdk-acme-0123456789abcdef";
 export const ESTATE_TOKEN = "estate-token";
 export const BOLT_KEY = "tdk-bolt-0123456789abcdef";
 
-export const realClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal?.aborted === true) return resolve();
-      const done = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal?.addEventListener("abort", done);
-    }),
-};
+export const realClock: Clock = createSystemClock();
 
 /** A clock whose hands a test moves; nothing that sleeps on it wakes before. */
 export function handClock(): Clock & { forward(ms: number): void } {
   let now = 1_000_000;
   let sleepers: { until: number; wake: () => void }[] = [];
+  const sleep: Clock["sleep"] = (ms, signal) =>
+    new Promise((resolve) => {
+      sleepers.push({ until: now + ms, wake: resolve });
+      signal?.addEventListener("abort", () => resolve());
+    });
   return {
     now: () => now,
     monotonic: () => now,
-    sleep: (ms, signal) =>
-      new Promise((resolve) => {
-        sleepers.push({ until: now + ms, wake: resolve });
-        signal?.addEventListener("abort", () => resolve());
-      }),
+    sleep,
+    after: afterBy(sleep),
     forward(ms) {
       now += ms;
       const due = sleepers.filter(({ until }) => until <= now);

@@ -174,7 +174,8 @@ export const floods: RawAnswer = (socket, asked) => {
   more();
 };
 
-function writeChunk(socket: Socket, text: string): boolean {
+/** One chunk of a body whose length was not told; false when the other side reads too slowly. */
+export function writeChunk(socket: Socket, text: string): boolean {
   return socket.write(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
 }
 
@@ -184,7 +185,8 @@ function typeOf({ body }: RawAsked) {
   return body.stream === true ? EVENT_STREAM : { "content-type": "application/json" };
 }
 
-function head(status: number, headers: Readonly<Record<string, string>>): string {
+/** Status line and headers, up to the empty line. */
+export function head(status: number, headers: Readonly<Record<string, string>>): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} Whatever\r\n${lines.join("")}\r\n`;
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { AuditRecord } from "../../model/audit.ts";
 import type { AuditLog } from "../../ports/audit.ts";
 import { asNotWritable, notWritable } from "./failures.ts";
@@ -72,9 +73,10 @@ class JsonlAudit implements AuditLog {
   }
 
   async #writeAll(): Promise<void> {
-    // Begins in a later turn: all records of this one share a write, and #writing is set by then.
-    // Were it set only after a failure that needs no turn at all, nothing would ever write again.
-    await undefined;
+    // Begins when the loop has been around: all records of this round share a write, which costs as
+    // much for one as for a hundred. And #writing is set by then: were it set only after a failure
+    // that needs no turn at all, nothing would ever write again.
+    await setImmediate();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];

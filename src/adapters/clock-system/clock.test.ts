@@ -67,3 +67,56 @@ test("now is the wall clock", () => {
   const now = createSystemClock().now();
   assert.ok(before <= now && now <= Date.now());
 });
+
+test("what runs after a while runs in its order, never early, and not when it was called off", async () => {
+  const clock = createSystemClock();
+  const began = clock.monotonic();
+  const ran: [name: string, at: number][] = [];
+  const all = [30, 5, 30, 12.5].map(
+    (ms, i) =>
+      new Promise<void>((resolve) => {
+        clock.after(ms, () => {
+          ran.push([`${ms}/${i}`, clock.monotonic() - began]);
+          resolve();
+        });
+      }),
+  );
+  clock.after(8, () => ran.push(["called off", 0]))();
+  await Promise.all(all);
+  assert.deepEqual(
+    ran.map(([name]) => name),
+    ["5/1", "12.5/3", "30/0", "30/2"],
+  );
+  for (const [name, at] of ran) assert.ok(at >= Number.parseFloat(name), `${name} ran at ${at}`);
+});
+
+test("waits of one length are each called off alone, and what runs may wait again", async () => {
+  const clock = createSystemClock();
+  const ran: string[] = [];
+  const callOff = ["a", "b", "c", "d"].map((name) => clock.after(10, () => ran.push(name)));
+  callOff[1]?.();
+  callOff[3]?.();
+  callOff[3]?.();
+  await new Promise<void>((resolve) => {
+    clock.after(10, () => {
+      ran.push("e");
+      clock.after(10, resolve);
+    });
+  });
+  assert.deepEqual(ran, ["a", "c", "e"]);
+});
+
+test("a wait that was called off does not hold the process, and one that was not does", async () => {
+  const url = new URL("./clock.ts", import.meta.url).href;
+  const code = `import { createSystemClock } from ${JSON.stringify(url)};
+    const clock = createSystemClock();
+    clock.after(600_000, () => console.log("too late"))();
+    const again = clock.after(600_000, () => console.log("too late"));
+    clock.after(20, () => { console.log("held"); again(); });`;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--input-type=module", "-e", code],
+    { timeout: 60_000 },
+  );
+  assert.equal(stdout, "held\n");
+});

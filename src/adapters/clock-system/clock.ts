@@ -1,25 +1,43 @@
+import { performance } from "node:perf_hooks";
+import type { StopSignal } from "../../lib/stop.ts";
 import type { Clock } from "../../ports/clock.ts";
-
-/** setTimeout counts in 32 bits: a longer wait would overflow and fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+import { Bounds, LONGEST_TIMER_MS } from "./bounds.ts";
 
 /**
  * The machine's clocks.
  *
- * `monotonic()` is process.hrtime, which is CLOCK_MONOTONIC on Linux (and its like elsewhere): it
- * counts from the boot of the machine, not from the start of the process, so every process of one
- * machine reads the same value. The leases of the SQLite store rest on that. performance.now()
- * would not do, since it starts at zero in each process.
+ * `monotonic()` counts from the boot of the machine, not from the start of the process (it is
+ * CLOCK_MONOTONIC on Linux, and its like elsewhere), so every process of one machine reads the same
+ * value. The leases of the SQLite store rest on that. `performance.now()` is the same clock, but
+ * starts at zero in each process; it is read because process.hrtime costs five times as much.
  */
 export function createSystemClock(): Clock {
-  return { now: () => Date.now(), monotonic, sleep };
+  const bootToStart = startOfProcess();
+  const monotonic = (): number => bootToStart + performance.now();
+  const bounds = new Bounds(monotonic);
+  return {
+    now: () => Date.now(),
+    monotonic,
+    sleep: (ms, signal) => sleep(monotonic, ms, signal),
+    after: (ms, run) => bounds.after(ms, run),
+  };
 }
 
-function monotonic(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
+/** Where `performance.now()` is zero, in ms since the boot. */
+function startOfProcess(): number {
+  let best = Number.NEGATIVE_INFINITY;
+  // The two clocks are read one after the other; the pair with the least between them is the truest.
+  for (let count = 0; count < 16; count++) {
+    best = Math.max(best, Number(process.hrtime.bigint()) / 1e6 - performance.now());
+  }
+  return best;
 }
 
-async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+async function sleep(
+  monotonic: () => number,
+  ms: number,
+  signal: StopSignal | undefined,
+): Promise<void> {
   const until = monotonic() + Math.max(0, ms);
   // At least one timer even for 0 ms: a loop that sleeps 0 must still let sockets be served.
   do {
@@ -28,7 +46,7 @@ async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   } while (monotonic() < until);
 }
 
-function oneTimer(ms: number, signal: AbortSignal | undefined): Promise<void> {
+function oneTimer(ms: number, signal: StopSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);

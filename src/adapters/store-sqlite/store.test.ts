@@ -7,12 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
-import { setTimeout as realSleep } from "node:timers/promises";
 import { storeContract } from "../../../test/contract/store.ts";
 import { isTideoverError, put, valuesOf } from "../../../test/contract/store-cases.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
+import { createSystemClock } from "../clock-system/clock.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "./store.ts";
 
 /** Stands still until it is moved, so that "one millisecond early" can be said. Sleeps are real. */
@@ -21,9 +21,8 @@ class HandClock implements Clock {
   wall = Date.UTC(2026, 0, 1);
   now = () => this.wall;
   monotonic = () => this.at;
-  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    await realSleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
-  }
+  sleep = createSystemClock().sleep;
+  after = createSystemClock().after;
 }
 
 storeContract("sqlite", async () => {

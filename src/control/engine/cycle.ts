@@ -24,6 +24,7 @@ import { actOnRelease } from "./release.ts";
 import { createReportLog, type ReportLog } from "./reports.ts";
 import { sentenceOf, sentenceWithoutStore } from "./sentence.ts";
 import { readReleases } from "./state.ts";
+import { createTargetNews, type TargetNews } from "./target-news.ts";
 import { type Thought, think } from "./think.ts";
 
 /** What the last turn found; replaced whole. */
@@ -53,6 +54,7 @@ interface Parts {
   readonly reports: ReportLog;
   readonly moves: Moves;
   readonly changes: Changes;
+  readonly targetNews: TargetNews;
   readonly publisher: Publisher;
   readonly lanes: Lanes;
   readonly stop: AbortController;
@@ -107,6 +109,7 @@ async function oneTurn(parts: Parts): Promise<Turn> {
 async function beginTerm(parts: Parts, term: Term): Promise<void> {
   try {
     parts.changes.forget();
+    parts.targetNews.forget();
     parts.driftSeen.revisions = "";
     await bootstrap(parts.deps, parts.recorder, term);
     await parts.moves.load(parts.deps.store);
@@ -132,6 +135,8 @@ async function act(
   // After the moves: where both are wanted in one turn, the failover is there first.
   const releasePlan = await actOnRelease(tools, thought, seen);
   runLanes(parts, term, [...planIds, ...releasePlan, ...heldBy(seen)]);
+  // Behind the plans: a sentence that nothing follows from must not hold up a move.
+  await recordTargets(parts, term, thought, seen.now);
   await refuseUnknown(parts, tools, seen);
   await publish(parts, term, seen);
   return resolved;
@@ -151,6 +156,18 @@ async function recordChanges(
   if (write === null) return;
   await recorder.commit(term.fence, write);
   changes.written(verdicts, decisions);
+}
+
+async function recordTargets(
+  { targetNews, recorder }: Parts,
+  term: Term,
+  { targets }: Thought,
+  now: number,
+): Promise<void> {
+  const facts = targetNews.since(targets, now);
+  if (facts.length === 0) return;
+  await recorder.commit(term.fence, { operations: [], facts });
+  targetNews.written(targets, now);
 }
 
 /** A move becomes a plan; a request that no move answers is refused, unless it may only wait. */
@@ -283,6 +300,7 @@ function assemble(deps: ControllerDeps): Parts {
     reports: createReportLog(horizonMs),
     moves: createMoves(clock, spec.detection.cooldown),
     changes: createChanges(),
+    targetNews: createTargetNews(),
     publisher: createPublisher({ traffic, clock, regions: Object.keys(spec.regions) }),
     lanes: createLanes({ clock, logger, onLeaseLost: (because) => leadership.stepDown(because) }),
     stop: new AbortController(),

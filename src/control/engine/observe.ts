@@ -59,6 +59,11 @@ export function horizonOf(detection: DetectionSpec): number {
 /** What an older report calls recent is not. */
 const RECENT_REPORT_MS = 5_000;
 
+/** Two whole rounds of looking: what nobody has looked at since is unknown. */
+export function freshMsOf({ interval, timeout }: DetectionSpec): number {
+  return 2 * (interval + timeout);
+}
+
 /** Throws STORE_UNAVAILABLE. Nobody thinks about a part of the state: all of it was read, or none. */
 export async function observe(options: {
   readonly store: Store;

@@ -1,7 +1,8 @@
-import type { Signal, Subject } from "../../model/signal.ts";
+import { readTroubles, sightsOf, targetKey } from "../../core/signals/troubles.ts";
+import type { Signal, Subject, TargetSubject } from "../../model/signal.ts";
 import type { Spec } from "../../model/spec.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { Probe } from "../../ports/probe.ts";
+import type { Probe, ProbeFailure, ProbeResponse } from "../../ports/probe.ts";
 
 export interface Probing {
   /** Starts every probe that is due. Waits for none: a dead region costs its time-out, not ours. */
@@ -10,18 +11,23 @@ export interface Probing {
   signals(): readonly Signal[];
 }
 
+type Sight = Pick<Signal, "subject" | "ok" | "detail" | "trouble">;
+
 interface Target {
-  readonly subject: Subject;
   readonly url: string;
+  /** What an answer shows. */
+  readonly see: (answer: ProbeResponse | ProbeFailure) => readonly Sight[];
   dueAt: number;
   underWay: boolean;
 }
 
 /** Both roles answer it without a key, and without asking anybody else. */
 const HEALTH_PATH = "/healthz";
+/** Where a gateway says what it has learnt of its targets. */
+const STATUS_PATH = "/tideover/v1/status";
 
 /**
- * The controller's own eyes: every region's gateway and agent, each as often as the spec says, at
+ * The controller's own eyes: every region's gateway, its word on its targets, and its agent, each as often as the spec says, at
  * most one probe under way for each. It stands outside every region (`observerRegion` null).
  */
 export function createProbing(options: {
@@ -41,19 +47,18 @@ export function createProbing(options: {
   async function look(target: Target): Promise<void> {
     const answer = await probe.exchange({ url: target.url, timeoutMs: timeout });
     target.underWay = false;
-    const ok = answer.answered && answer.status >= 200 && answer.status < 300;
-    const took = Math.round(answer.tookMs);
-    seq += 1;
-    seen.push({
-      observer,
-      observerRegion: null,
-      seq,
-      subject: target.subject,
-      at: clock.monotonic(),
-      ok,
-      detail: answer.answered ? `${answer.status} in ${took} ms` : answer.reason,
-      latencyMs: answer.tookMs,
-    });
+    const { tookMs: latencyMs } = answer;
+    for (const sight of target.see(answer)) {
+      seq += 1;
+      seen.push({
+        observer,
+        observerRegion: null,
+        seq,
+        ...sight,
+        at: clock.monotonic(),
+        latencyMs,
+      });
+    }
   }
 
   return {
@@ -76,12 +81,35 @@ export function createProbing(options: {
 
 function targetsOf(spec: Spec): Target[] {
   return Object.entries(spec.regions).flatMap(([region, { gateway, agent }]) => [
-    target(region, "gateway", gateway),
-    ...(agent === undefined ? [] : [target(region, "agent", agent)]),
+    fresh(`http://${gateway}${HEALTH_PATH}`, healthOf({ region, part: "gateway" })),
+    fresh(`http://${gateway}${STATUS_PATH}`, targetsOfGateway(region)),
+    ...(agent === undefined
+      ? []
+      : [fresh(`http://${agent}${HEALTH_PATH}`, healthOf({ region, part: "agent" }))]),
   ]);
 }
 
-function target(region: string, part: "gateway" | "agent", address: string): Target {
-  const url = `http://${address}${HEALTH_PATH}`;
-  return { subject: { region, part }, url, dueAt: Number.NEGATIVE_INFINITY, underWay: false };
+function fresh(url: string, see: Target["see"]): Target {
+  return { url, see, dueAt: Number.NEGATIVE_INFINITY, underWay: false };
+}
+
+function healthOf(subject: Subject): Target["see"] {
+  return (answer) => {
+    if (!answer.answered) return [{ subject, ok: false, detail: answer.reason }];
+    const { status, tookMs } = answer;
+    const ok = status >= 200 && status < 300;
+    return [{ subject, ok, detail: `${status} in ${Math.round(tookMs)} ms` }];
+  };
+}
+
+/** A gateway that does not say is no news of its targets: that it is silent, its health tells. */
+function targetsOfGateway(region: string): Target["see"] {
+  const known = new Map<string, TargetSubject>();
+  return (answer) => {
+    const troubles = answer.answered ? readTroubles(answer.body) : null;
+    if (troubles === null) return [];
+    const sights = sightsOf(region, troubles, [...known.values()]);
+    for (const { subject } of sights) known.set(targetKey(subject), subject);
+    return sights;
+  };
 }

@@ -4,6 +4,7 @@ import {
   type ReleaseDecisionInput,
   releaseRequestWaits,
 } from "../../core/decisions/release.ts";
+import { type SeenTarget, targetsSeen } from "../../core/signals/troubles.ts";
 import { toWindows } from "../../core/signals/windows.ts";
 import { judge } from "../../core/verdicts/judge.ts";
 import type { Decision } from "../../model/decision.ts";
@@ -12,7 +13,7 @@ import { type ReleaseIntent, releaseOf } from "../../model/release-intent.ts";
 import type { OperatorRequest, ReleaseRequest } from "../../model/request.ts";
 import type { Spec } from "../../model/spec.ts";
 import type { Verdict } from "../../model/verdict.ts";
-import { horizonOf, type Observation } from "./observe.ts";
+import { freshMsOf, horizonOf, type Observation } from "./observe.ts";
 import type { Held } from "./state.ts";
 import { trialsOf } from "./trials.ts";
 
@@ -41,6 +42,8 @@ export interface Thought {
   readonly verdicts: readonly Verdict[];
   /** Regions whose outage is certain. */
   readonly failed: readonly string[];
+  /** What the gateways say of their targets. No decision rests on it. */
+  readonly targets: readonly SeenTarget[];
   readonly workflows: readonly WorkflowThought[];
   /** null: an estate without a release. */
   readonly release: ReleaseThought | null;
@@ -65,7 +68,10 @@ export function think(spec: Spec, seen: Observation, restOf: (workflow: string) 
     const intent = seen.intents.find(({ value }) => value.workflow === name);
     return intent ? [thinkOf(spec, seen, { intent, verdicts, failed, rest: restOf(name) })] : [];
   });
-  return { verdicts, failed, workflows, release: thinkOfRelease(spec, seen, verdicts, failed) };
+  const freshMs = freshMsOf(spec.detection);
+  const targets = targetsSeen(seen.signals, { now: seen.now, freshMs });
+  const release = thinkOfRelease(spec, seen, verdicts, failed);
+  return { verdicts, failed, targets, workflows, release };
 }
 
 function thinkOfRelease(

@@ -73,6 +73,22 @@ test("one window per observer and subject, newest first", () => {
   ]);
 });
 
+test("each target of each gateway is a window of its own", () => {
+  const target = (name: string, gateway: string) =>
+    ({ region: "eu-west", part: "target", target: name, gateway }) as const;
+  const signals = [
+    signal({ seq: 1, subject: target("gpu-1", "eu-west"), ok: false }),
+    signal({ seq: 2, subject: target("gpu-2", "eu-west"), ok: false }),
+    signal({ seq: 3, subject: target("gpu-1", "us-east") }),
+    signal({ seq: 4, subject: GATEWAY }),
+  ];
+  const windows = toWindows(signals, { now: 1_000, horizonMs: 100 });
+  assert.deepEqual(
+    windows.map(({ signals }) => signals.map(({ seq }) => seq)),
+    [[4], [1], [3], [2]],
+  );
+});
+
 test("what is older than the horizon is left out, and an empty window is none", () => {
   const signals = [signal({ seq: 1, at: 0 }), signal({ seq: 2, at: 500 })];
   const [window] = toWindows(signals, { now: 1_500, horizonMs: 1_000 });

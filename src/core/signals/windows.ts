@@ -76,7 +76,9 @@ function prefers(candidate: Signal, known: Signal): boolean {
 }
 
 function groupKey(signal: Signal): string {
-  return JSON.stringify([signal.subject.region, signal.subject.part, signal.observer]);
+  const { subject, observer } = signal;
+  const target = subject.part === "target" ? [subject.target, subject.gateway] : [];
+  return JSON.stringify([subject.region, subject.part, observer, ...target]);
 }
 
 function newestFirst(a: Signal, b: Signal): number {

@@ -1,3 +1,4 @@
+import type { ToldResponse } from "../../wire/responses-told.ts";
 import { type Fields, isFields, TEXT_FIELDS, type Texts } from "./frame.ts";
 import type { Relay } from "./relay.ts";
 import { addTexts, type ChoiceState, lengthOf, type StreamState, saysText } from "./state.ts";
@@ -17,6 +18,8 @@ export interface Delivered {
   readonly opaque: boolean;
   /** The halves that made it, all of them cut: for one honest sum of what the answer cost. */
   readonly cuts: readonly Cut[];
+  /** Of an answer of `/v1/responses`: where its text stands. Means nothing in any other API. */
+  readonly response?: ToldResponse;
 }
 
 /** What was spent on a half that was cut, in tokens. */
@@ -27,14 +30,23 @@ export interface Cut {
   readonly generated: number;
 }
 
+export type ThoughtsTold = "either" | "untold";
+
 export interface DeliveredChoice {
   readonly index: number;
   readonly texts: Texts;
+  /**
+   * Where its caller's API is not chat: `either` knows not under which name its thoughts came
+   * (`reasoning_content`, where they stand here, or `reasoning`), `untold` tells nobody of thoughts
+   * and refusals, so that whatever comes of them contradicts nothing.
+   */
+  readonly thoughts?: ThoughtsTold;
 }
 
 /**
- * Member of a chat request's body, beside OpenAI's own: asks a gateway for the rest of an answer of
- * which the caller has this much. Another gateway sends it, or the client. Its value is `Delivered`.
+ * Member of a request's body, beside OpenAI's own: asks a gateway for the rest of an answer of which
+ * the caller has this much. Another gateway sends it, or the client. Its value is `Delivered`, in
+ * the terms of the API that is asked (see `dialects.ts` for others than chat).
  */
 export const RESUME_FIELD = "tideover_resume";
 
@@ -90,16 +102,15 @@ export function addDelivered(
   how: "continue" | "regenerate" = "continue",
 ): Delivered {
   const read = how === "continue" ? before.tokens : 0;
-  const byIndex = new Map(before.choices.map((choice) => [choice.index, choice.texts]));
-  for (const { index, texts } of more.choices) {
-    byIndex.set(index, addTexts(byIndex.get(index) ?? {}, texts));
+  const byIndex = new Map(before.choices.map((choice) => [choice.index, choice]));
+  for (const { index, texts, ...how } of more.choices) {
+    const had = byIndex.get(index);
+    byIndex.set(index, { ...how, ...had, index, texts: addTexts(had?.texts ?? {}, texts) });
   }
   return {
     id: before.id ?? more.id,
     created: before.created ?? more.created,
-    choices: [...byIndex]
-      .map(([index, texts]) => ({ index, texts }))
-      .sort((a, b) => a.index - b.index),
+    choices: [...byIndex.values()].sort((a, b) => a.index - b.index),
     tokens: before.tokens + more.tokens,
     inToolCall: before.inToolCall || more.inToolCall,
     opaque: before.opaque || more.opaque,
@@ -149,7 +160,10 @@ function readChoice(value: unknown): DeliveredChoice | null {
   const sound = Object.entries(texts).every(
     ([field, text]) => known.includes(field) && typeof text === "string",
   );
-  return sound ? { index, texts: addTexts({}, texts as Fields & Texts) } : null;
+  if (!sound) return null;
+  const { thoughts } = value;
+  const choice = { index, texts: addTexts({}, texts as Fields & Texts) };
+  return thoughts === "either" || thoughts === "untold" ? { ...choice, thoughts } : choice;
 }
 
 function isCount(value: unknown): value is number {

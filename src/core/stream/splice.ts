@@ -1,4 +1,4 @@
-import type { DeliveredChoice } from "./delivered.ts";
+import type { DeliveredChoice, ThoughtsTold } from "./delivered.ts";
 import {
   type Fields,
   isFields,
@@ -20,6 +20,8 @@ import {
 export interface Splice {
   /** By choice index: what has still to come by. A choice that is through is not in it. */
   readonly awaited: ReadonlyMap<number, Texts>;
+  /** By choice: what its caller's API tells of thoughts, where that is not chat. */
+  readonly thoughts: ReadonlyMap<number, ThoughtsTold>;
   /** Why the two are not one answer; null while they may be. */
   readonly diverged: string | null;
 }
@@ -33,7 +35,9 @@ export interface Spliced {
 export function startSplice(repeats: readonly DeliveredChoice[]): Splice {
   const awaited = new Map<number, Texts>();
   for (const { index, texts } of repeats) if (!isEmpty(texts)) awaited.set(index, texts);
-  return { awaited, diverged: null };
+  const thoughts = new Map<number, ThoughtsTold>();
+  for (const one of repeats) if (one.thoughts) thoughts.set(one.index, one.thoughts);
+  return { awaited, thoughts, diverged: null };
 }
 
 /** One event, sound and as it came; `[DONE]` too. */
@@ -47,13 +51,14 @@ export function splice(before: Splice, data: string): Spliced {
   const choices: Fields[] = [];
   for (const [position, choice] of body.choices.filter(isFields).entries()) {
     const index = typeof choice.index === "number" ? choice.index : position;
-    const rest = passChoice(choice, awaited.get(index) ?? {});
+    const said = asToldOf(choice, before.thoughts.get(index));
+    const rest = passChoice(said, awaited.get(index) ?? {});
     if (rest.diverged !== null) return diverge(before, rest.diverged);
     if (isEmpty(rest.awaited)) awaited.delete(index);
     else awaited.set(index, rest.awaited);
     if (rest.tell !== null) choices.push(rest.tell);
   }
-  const after: Splice = { awaited, diverged: null };
+  const after: Splice = { ...before, awaited };
   // An event of no choice, such as the usage, says something by itself.
   if (choices.length === 0 && body.choices.length > 0) return { splice: after, tell: [] };
   return { splice: after, tell: [JSON.stringify({ ...body, choices })] };
@@ -61,6 +66,19 @@ export function splice(before: Splice, data: string): Spliced {
 
 function diverge(before: Splice, because: string): Spliced {
   return { splice: { ...before, diverged: because }, tell: [] };
+}
+
+/**
+ * The choice as the caller's API tells it: without its thoughts and refusals, or with the thoughts
+ * under the one name that they are awaited by, since some servers send them under both.
+ */
+function asToldOf(choice: Fields, thoughts: ThoughtsTold | undefined): Fields {
+  if (thoughts === undefined || !isFields(choice.delta)) return choice;
+  const { reasoning, reasoning_content, refusal, ...delta } = choice.delta;
+  if (thoughts === "untold") return { ...choice, delta };
+  const thought = reasoning_content ?? reasoning;
+  const told = { ...delta, ...(refusal == null ? {} : { refusal }) };
+  return { ...choice, delta: thought == null ? told : { ...told, reasoning_content: thought } };
 }
 
 interface PassedChoice {

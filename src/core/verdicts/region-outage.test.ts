@@ -16,7 +16,7 @@ interface Look {
   readonly observerRegion: string | null;
   readonly saw: string;
   readonly region?: string;
-  readonly part?: Subject["part"];
+  readonly part?: Exclude<Subject["part"], "target">;
 }
 
 const NOW = 100_000;
@@ -279,6 +279,38 @@ test("safety: one observer, whatever it reports, never fails a region", () => {
     fc.property(anyLooks, (drawn) => {
       const looks = unique(drawn.map((look) => ({ ...look, observer: "a" })));
       assert.ok(judged(looks).every(({ health }) => health !== "failed"));
+    }),
+  );
+});
+
+test("no verdict changes by what gateways say of their targets: a region without them lives", () => {
+  const anyTarget = fc.record({
+    observer: fc.constantFrom("a", "b", "c", "d"),
+    region: fc.constantFrom(...REGIONS),
+    gateway: fc.constantFrom(...REGIONS),
+    saw: fc.constantFrom("x", "xxxxxxxxxxxxx", "......", "....xxxxxxxxxx."),
+  });
+  fc.assert(
+    fc.property(anyLooks, fc.array(anyTarget, { maxLength: 8 }), (drawn, targets) => {
+      const windows = unique(drawn)
+        .map(windowOf)
+        .filter(({ signals }) => signals.length > 0);
+      const more = targets.map(({ observer, region, gateway, saw }): ObservedWindow => {
+        const observerRegion = HOMES[observer] ?? null;
+        const subject = { region, part: "target", target: "gpu-1", gateway } as const;
+        const { signals } = windowOf({ observer, observerRegion, saw, region });
+        return {
+          observer,
+          observerRegion,
+          subject,
+          signals: signals.map((one) => ({ ...one, subject })),
+        };
+      });
+      const given = { regions: REGIONS, detection: DETECTION, now: NOW };
+      assert.deepEqual(
+        judge({ ...given, windows: [...windows, ...more] }),
+        judge({ ...given, windows }),
+      );
     }),
   );
 });

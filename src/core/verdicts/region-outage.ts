@@ -33,6 +33,9 @@ import { type View, viewsOf } from "./views.ts";
  * 6. It is not so of every region. Regions do not die together; a shared cause (a release, a
  *    provider, the observers' network) makes them look so, and moving traffic would not cure it.
  *
+ * Only looks at a gateway count. What a gateway says of its targets (part `target`) is none: a region
+ * that has ejected all of them answers, and whether it can serve is another domain's question.
+ *
  * Liveness: silence is not required of anybody, so observers that died with their region, or the
  * region's own runtime, can neither prevent nor hasten a verdict. What cannot be told is `unknown`.
  */

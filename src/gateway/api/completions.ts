@@ -1,3 +1,4 @@
+import { readHalfCompletion } from "../../core/stream/dialects.ts";
 import { CompletionTeller, completionToChat } from "../../wire/completions.ts";
 import { formatSse, SSE_DONE } from "../../wire/sse.ts";
 import type { Handler } from "../chain/call.ts";
@@ -8,6 +9,12 @@ export function completions(chain: Handler): Handler {
   return translated(chain, {
     read: completionToChat,
     tell: (asked) => toTeller(new CompletionTeller(asked)),
+    resume: (value, asked) => {
+      const half = readHalfCompletion(value, asked);
+      if (half === null) return null;
+      const { delivered, told } = half;
+      return { delivered, teller: toTeller(new CompletionTeller(asked, told)) };
+    },
   });
 }
 

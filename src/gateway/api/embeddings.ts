@@ -10,7 +10,7 @@ import { refuse } from "../chain/refuse.ts";
 import type { Tools } from "../options.ts";
 import { type Exchanged, exchange } from "../targets/exchange.ts";
 import { judgeChat } from "../targets/judge.ts";
-import { targetUrl, upstreamHeaders } from "../targets/target.ts";
+import { upstreamHeaders } from "../targets/target.ts";
 import { type Asking, type Judged, type Party, takeTurns } from "../targets/turns.ts";
 
 /** What is asked for, and what every answer must be of. */
@@ -63,13 +63,13 @@ async function send(
   { request, embedding }: Wanted,
   asking: Asking,
 ): Promise<Exchanged> {
-  const url = targetUrl(target, "/v1/embeddings");
-  if (url === null) return misconfigured(`${target.url} is not a URL`);
+  const place = tools.pools.place(target.url, "/v1/embeddings");
+  if (place === null) return misconfigured(`${target.url} is not a URL`);
   const headers = upstreamHeaders(tools, call, target);
   if (!headers.ok) return misconfigured(headers.because);
   return exchange(tools.pools, tools.clock, {
     ...asking,
-    url,
+    place,
     headers: headers.headers,
     body: JSON.stringify({ ...request, model: embedding.id }),
   });

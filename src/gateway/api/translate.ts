@@ -1,3 +1,4 @@
+import { type Delivered, RESUME_FIELD } from "../../core/stream/delivered.ts";
 import { type Fields, isFields } from "../../wire/fields.ts";
 import type { RequestFault } from "../../wire/parse-request.ts";
 import { SseParser } from "../../wire/sse.ts";
@@ -11,6 +12,16 @@ export interface Dialect<Asked> {
   ) => { readonly ok: true; readonly chat: Fields; readonly asked: Asked } | RequestFault;
   /** Teller of one request's answer. `id` is the request's own, the same in every region. */
   readonly tell: (asked: Asked, id: string) => Teller;
+  /**
+   * For a caller that has this much of the answer: the same in the terms of chat, and a teller of
+   * the rest. Null when it is no half answer to this request.
+   */
+  readonly resume: (value: unknown, asked: Asked, id: string) => Resumed | null;
+}
+
+export interface Resumed {
+  readonly delivered: Delivered;
+  readonly teller: Teller;
 }
 
 export interface Teller {
@@ -34,8 +45,15 @@ export function translated<Asked>(chain: Handler, dialect: Dialect<Asked>): Hand
     let teller: Teller | null = null as Teller | null;
     const toChat: ToChat = (body) => {
       const read = dialect.read(body);
-      if (read.ok) teller = dialect.tell(read.asked, call.id);
-      return read;
+      if (!read.ok) return read;
+      const { chat, asked } = read;
+      teller = dialect.tell(asked, call.id);
+      // Only a stream has a rest.
+      if (!(RESUME_FIELD in chat) || chat.stream !== true) return read;
+      const resumed = dialect.resume(chat[RESUME_FIELD], asked, call.id);
+      teller = resumed?.teller ?? teller;
+      // What is no half answer the chain refuses, in the words that it has for chat.
+      return { ok: true, chat: { ...chat, [RESUME_FIELD]: resumed?.delivered ?? null } };
     };
     const answer = await chain({ ...call, toChat });
     // Errors have one shape in all of OpenAI's APIs.

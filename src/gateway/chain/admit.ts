@@ -1,6 +1,6 @@
 import { limitsOf } from "../../model/release-policy.ts";
-import type { Clock } from "../../ports/clock.ts";
 import type { ChatRequest } from "../../wire/openai.ts";
+import type { Taken } from "../limits.ts";
 import type { Tools } from "../options.ts";
 import { type Link, placed, withHeaders } from "./call.ts";
 import { refuse, retryAfter } from "./refuse.ts";
@@ -10,7 +10,6 @@ import { refuse, retryAfter } from "./refuse.ts";
  * gateway, so many tokens an answer. Without a release there is no policy and no limit.
  */
 export function admit(tools: Tools): Link {
-  const buckets = new Buckets(tools.clock);
   return (next) => async (call) => {
     const { release } = call.snapshot;
     if (release === null) return next(call);
@@ -20,7 +19,7 @@ export function admit(tools: Tools): Link {
     // Proofs of readiness ask with tenants' keys: on a bucket of their own, they use up nobody's.
     const bucket = `${call.readiness ? "readiness" : "requests"}/${tenant}/${workflow}`;
     // A held request comes by again; it was admitted once and must not pay for every round.
-    const taken = buckets.take(bucket, perMinute, call.ticket.admitted ? 0 : 1);
+    const taken = tools.limits.take(bucket, perMinute, call.ticket.admitted ? 0 : 1);
     if (!taken.ok) return refuse(tooMany(tenant, workflow, perMinute, taken));
     call.ticket.admitted = true;
     // Vectors have no length to cap.
@@ -39,48 +38,6 @@ function capTokens(request: ChatRequest, most: number): ChatRequest {
       : { ...request, ...cap };
   }
   return { ...request, max_tokens: Math.min(old ?? most, most) };
-}
-
-interface Taken {
-  readonly ok: boolean;
-  readonly remaining: number;
-  /** Until one more request is allowed; 0 when one is. */
-  readonly nextMs: number;
-  /** Until the bucket is full. */
-  readonly fullMs: number;
-}
-
-interface Bucket {
-  tokens: number;
-  at: number;
-}
-
-/** Token buckets of one minute's requests: a burst may use them all, then they refill evenly. */
-class Buckets {
-  readonly #clock: Clock;
-  /** As many as tenants times workflows, twice: both are known names, so a caller cannot grow it. */
-  readonly #buckets = new Map<string, Bucket>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  take(name: string, perMinute: number, cost: number): Taken {
-    const now = this.#clock.monotonic();
-    const before = this.#buckets.get(name) ?? { tokens: perMinute, at: now };
-    const perMs = perMinute / 60_000;
-    // A new release may have lowered the limit: what was saved above it is gone.
-    const saved = Math.min(perMinute, before.tokens + (now - before.at) * perMs);
-    const ok = saved >= cost;
-    const tokens = ok ? saved - cost : saved;
-    this.#buckets.set(name, { tokens, at: now });
-    return {
-      ok,
-      remaining: Math.floor(tokens),
-      nextMs: Math.max(0, (1 - tokens) / perMs),
-      fullMs: (perMinute - tokens) / perMs,
-    };
-  }
 }
 
 function tooMany(tenant: string, workflow: string, perMinute: number, taken: Taken) {

@@ -1,3 +1,4 @@
+import { Stop } from "../../lib/stop.ts";
 import type { Tools } from "../options.ts";
 import type { StreamPart } from "./call.ts";
 
@@ -15,26 +16,26 @@ export async function* waitingFor<T>(
   { clock, timeouts }: Pick<Tools, "clock" | "timeouts">,
   promise: Promise<T>,
 ): AsyncGenerator<StreamPart, T> {
-  const over = new AbortController();
+  const over = new Stop();
   const settled = promise.then((value) => ({ value }));
   // Left in the middle, it is nobody's any more.
   settled.catch(() => undefined);
   try {
     for (;;) {
-      const pause = clock.sleep(timeouts.keepAliveMs, over.signal).then(() => null);
+      const pause = clock.sleep(timeouts.keepAliveMs, over).then(() => null);
       const came = await Promise.race([settled, pause]);
       if (came !== null) return came.value;
       yield KEEP_ALIVE;
     }
   } finally {
-    over.abort();
+    over.abort("over");
   }
 }
 
 /** The parts as one, told when all of them are here. */
 export async function* atOnce(
   tools: Pick<Tools, "clock" | "timeouts">,
-  parts: AsyncGenerator<StreamPart>,
+  parts: AsyncIterableIterator<StreamPart>,
 ): AsyncGenerator<StreamPart> {
   let texts: string[] = [];
   let length = 0;
@@ -57,6 +58,6 @@ export async function* atOnce(
       }
     }
   } finally {
-    await parts.return(undefined);
+    await parts.return?.();
   }
 }

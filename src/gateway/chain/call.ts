@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Delivered } from "../../core/stream/delivered.ts";
 import type { TokenCount } from "../../core/stream/frame.ts";
 import type { Relay } from "../../core/stream/relay.ts";
+import type { StopSignal } from "../../lib/stop.ts";
 import type { DegradedMode } from "../../model/domain.ts";
 import type { WorkflowRoute } from "../../model/snapshot.ts";
 import type { IndexHit } from "../../ports/index.ts";
@@ -36,7 +37,7 @@ export interface Call {
   /** Monotonic ms. */
   readonly arrivedAt: number;
   /** Aborts when the exchange with the caller is over, whichever way: nothing may outlive it. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly snapshot: ServedSnapshot;
   /** The gateway that forwarded this; null when the caller sent it to us. */
   readonly forwardedBy: string | null;
@@ -164,9 +165,17 @@ export function withFacts<A extends Answer>(answer: A, facts: Partial<Facts>): A
   return { ...answer, facts: { ...facts, ...answer.facts } };
 }
 
-export function withHeaders(answer: Answer, headers: Readonly<Record<string, string>>): Answer {
+/** The same for headers. Most often an outer link finds that all it knows stands there already. */
+export function withHeaders<A extends Answer>(
+  answer: A,
+  headers: Readonly<Record<string, string>>,
+): A {
   if (answer.kind === "unanswered") return answer;
-  return { ...answer, headers: { ...headers, ...answer.headers } };
+  for (const name in headers) {
+    if (answer.headers[name] === undefined)
+      return { ...answer, headers: { ...headers, ...answer.headers } };
+  }
+  return answer;
 }
 
 /** Who asks for what, for links behind `locate`. */

@@ -114,8 +114,8 @@ function gatewayName(region: string): string {
 
 function send(tools: Tools, call: Call, region: string, asking: Asking): Promise<Exchanged> {
   const base = own(call.snapshot.regions, region)?.gateway;
-  const url = base === undefined ? null : URL.parse(PATHS[call.api], base);
-  if (url === null) {
+  const place = base === undefined ? null : tools.pools.place(base, PATHS[call.api]);
+  if (place === null) {
     return Promise.resolve({
       kind: "failed",
       fault: "denied",
@@ -126,7 +126,7 @@ function send(tools: Tools, call: Call, region: string, asking: Asking): Promise
   const { authorization } = call.headers;
   return exchange(tools.pools, tools.clock, {
     ...asking,
-    url,
+    place,
     headers: {
       "content-type": "application/json",
       accept: call.headers.accept ?? "*/*",

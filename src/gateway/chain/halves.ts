@@ -9,6 +9,7 @@ import {
 import type { TokenCount } from "../../core/stream/frame.ts";
 import { type Joint, joined, sumUsage } from "../../core/stream/halves.ts";
 import { conclude, FRESH_RELAY, type Relay, relay } from "../../core/stream/relay.ts";
+import type { Stop } from "../../lib/stop.ts";
 import { errorBody } from "../../wire/errors.ts";
 import { formatSse, SseParser } from "../../wire/sse.ts";
 import type { StreamEnd, StreamedAnswer, StreamPart } from "./call.ts";
@@ -16,7 +17,7 @@ import type { StreamEnd, StreamedAnswer, StreamPart } from "./call.ts";
 /** One of the streams that make up an answer. */
 export interface Half {
   readonly answer: StreamedAnswer;
-  readonly stop: AbortController;
+  readonly stop: Stop;
   /** What the caller had before it; null for the answer's beginning. */
   readonly had: Delivered | null;
   /** How many of `had.cuts` are of this gateway's own asking: the newest ones. */
@@ -56,17 +57,25 @@ export async function* tellHalf(
       if (text !== "") yield { text, end: null };
       continue;
     }
-    if (end.outcome === "complete") {
-      const text = joint === null ? part.text : joint.tell(part.text, how);
-      const usage = joint === null ? end.usage : joint.ownUsage(end.usage, how);
-      return { whole: true, how: how ?? "begin", part: { text, end: { ...end, usage } } };
-    }
-    return concluded(part, joint, n) ?? cutEnd(part, joint);
+    return endOf({ ...part, end }, joint, n);
   }
   throw new TypeError("a stream of parts ended without a last one");
 }
 
 type EndPart = StreamPart & { end: StreamEnd };
+
+/** How a half ended that was told as it came, by its last part. */
+export function firstHalfEnd(part: EndPart, n: number): HalfEnd {
+  return endOf(part, null, n);
+}
+
+function endOf(part: EndPart, joint: Joiner | null, n: number): HalfEnd {
+  const { end, how } = part;
+  if (end.outcome !== "complete") return concluded(part, joint, n) ?? cutEnd(part, joint);
+  const text = joint === null ? part.text : joint.tell(part.text, how);
+  const usage = joint === null ? end.usage : joint.ownUsage(end.usage, how);
+  return { whole: true, how: how ?? "begin", part: { text, end: { ...end, usage } } };
+}
 
 /** The rest of a stream of which only the `[DONE]` is missing; null when more may be. */
 function concluded(part: StreamPart, joint: Joiner | null, n: number): HalfEnd | null {

@@ -1,3 +1,4 @@
+import { Stop, type StopSignal } from "../../lib/stop.ts";
 import { HEADERS } from "../../wire/headers.ts";
 import type { Tools } from "../options.ts";
 import type { ServedSnapshot } from "../served-release.ts";
@@ -34,8 +35,7 @@ export function hold(tools: HoldTools): Link {
   return (next) => async (call) => {
     // The newest: reading the body may have taken a while, and `round` watches for newer ones only.
     const snapshot = tools.snapshots.current() ?? call.snapshot;
-    const signal = AbortSignal.any([call.signal, startDeadline(tools, call)]);
-    const bounded = { ...call, snapshot, signal };
+    const bounded = { ...call, snapshot, signal: withDeadline(tools, call) };
     const first = await round(tools, next, bounded);
     if (first.kind !== "unanswered") return first;
     // Whoever forwarded this holds it already. Two holds would keep it from the newer snapshot.
@@ -100,23 +100,24 @@ function wasCostly(answer: Answer): boolean {
  * that is stopped or cut off keeps its connections open and would be waited for in vain.
  */
 async function round(tools: HoldTools, next: Handler, call: Call): Promise<Answer> {
-  const moved = new AbortController();
-  const settled = new AbortController();
-  const stop = tools.snapshots.onChange((snapshot) => {
+  const moved = Stop.with(call.signal);
+  let callOff = (): void => undefined;
+  const unsubscribe = tools.snapshots.onChange((snapshot) => {
     if (!movedAway(call, snapshot)) return;
-    void tools.clock.sleep(tools.timeouts.movedGraceMs, settled.signal).then(() => {
-      if (!settled.signal.aborted) moved.abort(new Error("the workflow moved to another region"));
+    unsubscribe();
+    callOff = tools.clock.after(tools.timeouts.movedGraceMs, () => {
+      moved.abort(new Error("the workflow moved to another region"));
     });
   });
   try {
-    const answer = await next({ ...call, signal: AbortSignal.any([call.signal, moved.signal]) });
+    const answer = await next({ ...call, signal: moved });
     return withHeaders(answer, {
       [HEADERS.snapshot]: String(call.snapshot.number),
       [HEADERS.release]: call.snapshot.releaseDigest,
     });
   } finally {
-    stop();
-    settled.abort();
+    unsubscribe();
+    callOff();
   }
 }
 
@@ -128,12 +129,13 @@ export function movedAway(call: Call, snapshot: ServedSnapshot): boolean {
 }
 
 /** Bounds the whole request, its stream included: the workflow's own deadline. */
-function startDeadline(tools: HoldTools, call: Call): AbortSignal {
-  const overdue = new AbortController();
+function withDeadline(tools: HoldTools, call: Call): StopSignal {
+  const stop = Stop.with(call.signal);
+  if (stop.aborted) return stop;
   const ms = own(call.snapshot.workflows, call.workflow ?? "")?.deadlineMs ?? NO_DEADLINE_MS;
   const left = Math.max(0, call.arrivedAt + ms - tools.clock.monotonic());
-  void tools.clock.sleep(left, call.signal).then(() => {
-    if (!call.signal.aborted) overdue.abort(new Error(`its deadline of ${ms} ms was over`));
-  });
-  return overdue.signal;
+  const overdue = (): void => stop.abort(new Error(`its deadline of ${ms} ms was over`));
+  // The exchange with the caller ends in any case, and its end stops this.
+  stop.addEventListener("abort", tools.clock.after(left, overdue));
+  return stop;
 }

@@ -1,3 +1,4 @@
+import type { Stop } from "../../lib/stop.ts";
 import type { Tools } from "../options.ts";
 import type { Call } from "./call.ts";
 import { movedAway } from "./hold.ts";
@@ -14,32 +15,29 @@ interface Watch {
  * to be out, it would be waited for as long as a slow one. A region that was only relieved says
  * its answer to the end.
  */
-export function leaveWhenMoved(tools: Tools, call: Call, stop: AbortController): Watch {
+export function leaveWhenMoved(tools: Tools, call: Call, stop: Stop): Watch {
   const { snapshots, clock, timeouts } = tools;
-  const over = new AbortController();
+  let callOff = (): void => undefined;
   const begunUnder = { ...call, snapshot: snapshots.current() ?? call.snapshot };
   let heardAt = clock.monotonic();
-  const leaveWhenSilent = async (): Promise<void> => {
-    for (;;) {
-      const since = clock.monotonic();
-      await clock.sleep(timeouts.movedGraceMs, over.signal);
-      if (over.signal.aborted) return;
-      if (heardAt > since) continue;
-      stop.abort(new Error("the workflow moved to another region, and it said no more"));
-      return;
-    }
+  const leaveWhenSilent = (): void => {
+    const since = clock.monotonic();
+    callOff = clock.after(timeouts.movedGraceMs, () => {
+      if (heardAt > since) leaveWhenSilent();
+      else stop.abort(new Error("the workflow moved to another region, and it said no more"));
+    });
   };
   const unsubscribe = snapshots.onChange((snapshot) => {
     if (!movedAway(begunUnder, snapshot)) return;
     unsubscribe();
-    void leaveWhenSilent();
+    leaveWhenSilent();
   });
   return {
     heard: () => {
       heardAt = clock.monotonic();
     },
     end: () => {
-      over.abort();
+      callOff();
       unsubscribe();
     },
   };

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import {
   parseChatRequest,
   parseEmbeddingsRequest,
@@ -62,14 +63,14 @@ function askedVectors(call: Call, body: unknown): Asked {
   return { ok: true, read: { workflow, request: null, embeddings } };
 }
 
+/** Null for bytes that are no UTF-8: replacement characters would silently change what was asked. */
 function decodeUtf8(bytes: Buffer): string | null {
-  try {
-    // `fatal`: replacement characters would silently change what was asked.
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return null;
-  }
+  if (!isUtf8(bytes)) return null;
+  const text = bytes.toString("utf8");
+  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
 }
+
+const BYTE_ORDER_MARK = "\uFEFF";
 
 type Json =
   | { readonly ok: true; readonly value: unknown }

@@ -33,7 +33,7 @@ export function record(tools: Tools): Link {
       call,
       toTold(call, await caught(tools, call, () => next(call))),
     );
-    if (answer.kind === "stream") return { ...answer, parts: recorded(tools, call, answer) };
+    if (answer.kind === "stream") return { ...answer, parts: new Recorded(tools, call, answer) };
     const tally = new Tally();
     tally.see(answer.body);
     await keep(tools, call, answer, { outcome: outcomeOf(call, answer.status), end: null, tally });
@@ -62,45 +62,90 @@ function toTold(call: Call, answer: Answer): Told {
 /** Puts what is known on the answer. What a forwarded answer already says of itself stays. */
 function announced(tools: Tools, call: Call, answer: Told): Told {
   const { facts } = answer;
-  const known: Record<string, string | null> = {
+  const headers: Record<string, string> = {
     [HEADERS.requestId]: call.id,
     [HEADERS.region]: tools.region,
-    [HEADERS.workflow]: facts.workflow ?? null,
-    [HEADERS.mode]: facts.mode ?? null,
     [HEADERS.release]: call.snapshot.releaseDigest,
-    [HEADERS.prompt]: facts.promptVersion ?? null,
-    [HEADERS.watermark]: facts.watermark ?? null,
-    [HEADERS.epoch]: facts.epoch?.toString() ?? null,
     [HEADERS.snapshot]: String(call.snapshot.number),
   };
-  const present = Object.entries(known).filter(
-    (pair): pair is [string, string] => pair[1] !== null,
-  );
-  return { ...answer, headers: { ...Object.fromEntries(present), ...answer.headers } };
+  const { workflow, mode, promptVersion, watermark, epoch } = facts;
+  if (typeof workflow === "string") headers[HEADERS.workflow] = workflow;
+  if (typeof mode === "string") headers[HEADERS.mode] = mode;
+  if (typeof promptVersion === "string") headers[HEADERS.prompt] = promptVersion;
+  if (typeof watermark === "string") headers[HEADERS.watermark] = watermark;
+  if (typeof epoch === "number") headers[HEADERS.epoch] = String(epoch);
+  return { ...answer, headers: Object.assign(headers, answer.headers) };
 }
 
-async function* recorded(
-  tools: Tools,
-  call: Call,
-  answer: StreamedAnswer,
-): AsyncGenerator<StreamPart> {
-  let kept = false;
-  const tally = new Tally();
-  try {
-    for await (const part of answer.parts) {
-      tally.see(part.text);
-      if (part.end !== null) {
-        kept = true;
-        // A caller's abort makes the upstream's body end early: that is nobody's cut.
-        const outcome = call.signal.aborted ? "abandoned" : part.end.outcome;
-        // Of an answer in halves, only its end knows them all.
-        const facts = { ...answer.facts, ...part.end.facts };
-        await keep(tools, call, { ...answer, facts }, { outcome, end: part.end, tally });
-      }
-      yield part;
+/**
+ * The parts as they are, with a record before the last one is told. By hand and not as a generator:
+ * that would cost each event of each stream two more turns of the queue.
+ */
+class Recorded implements AsyncIterableIterator<StreamPart, undefined> {
+  readonly #tools: Tools;
+  readonly #call: Call;
+  readonly #answer: StreamedAnswer;
+  readonly #parts: AsyncIterator<StreamPart>;
+  readonly #tally = new Tally();
+  #kept = false;
+
+  constructor(tools: Tools, call: Call, answer: StreamedAnswer) {
+    this.#tools = tools;
+    this.#call = call;
+    this.#answer = answer;
+    this.#parts = answer.parts[Symbol.asyncIterator]();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<StreamPart, undefined>> {
+    return this.#parts.next().then(
+      (result) => {
+        if (result.done === true) return this.#left();
+        this.#tally.see(result.value.text);
+        return result.value.end === null ? result : this.#ended(result.value, result.value.end);
+      },
+      async (error: unknown) => {
+        await this.#left();
+        throw error;
+      },
+    );
+  }
+
+  async return(): Promise<IteratorResult<StreamPart, undefined>> {
+    await this.#parts.return?.();
+    return this.#left();
+  }
+
+  async #ended(part: StreamPart, end: StreamEnd): Promise<IteratorResult<StreamPart, undefined>> {
+    this.#kept = true;
+    const answer = this.#answer;
+    // A caller's abort makes the upstream's body end early: that is nobody's cut.
+    const outcome = this.#call.signal.aborted ? "abandoned" : end.outcome;
+    // Of an answer in halves, only its end knows them all.
+    const facts = { ...answer.facts, ...end.facts };
+    await keep(
+      this.#tools,
+      this.#call,
+      { ...answer, facts },
+      {
+        outcome,
+        end,
+        tally: this.#tally,
+      },
+    );
+    return { done: false, value: part };
+  }
+
+  async #left(): Promise<IteratorResult<StreamPart, undefined>> {
+    if (!this.#kept) {
+      this.#kept = true;
+      const how = { outcome: "abandoned", end: null, tally: this.#tally } as const;
+      await keep(this.#tools, this.#call, this.#answer, how);
     }
-  } finally {
-    if (!kept) await keep(tools, call, answer, { outcome: "abandoned", end: null, tally });
+    return { done: true, value: undefined };
   }
 }
 

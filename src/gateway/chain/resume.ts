@@ -5,6 +5,7 @@ import {
   readDelivered,
 } from "../../core/stream/delivered.ts";
 import { lengthOf } from "../../core/stream/state.ts";
+import { Stop } from "../../lib/stop.ts";
 import { HEADERS } from "../../wire/headers.ts";
 import type { ChatRequest } from "../../wire/openai.ts";
 import type { Tools } from "../options.ts";
@@ -21,7 +22,7 @@ import {
   type StreamPart,
   withFacts,
 } from "./call.ts";
-import { cutEvent, type Half, type HalfEnd, tellHalf } from "./halves.ts";
+import { cutEvent, firstHalfEnd, type Half, type HalfEnd, tellHalf } from "./halves.ts";
 import { leaveWhenMoved } from "./moved.ts";
 import { own } from "./own.ts";
 import { refuse } from "./refuse.ts";
@@ -73,7 +74,7 @@ interface Story {
 
 interface Begun {
   readonly answer: Answer;
-  readonly stop: AbortController;
+  readonly stop: Stop;
 }
 
 type Asked =
@@ -115,33 +116,52 @@ function isComplete(call: Call): boolean {
 /** Asks for the answer, or for the rest of it. */
 async function begin(story: Story, asked: Resume | null): Promise<Begun> {
   const { call, next } = story;
-  const stop = new AbortController();
-  const signal = AbortSignal.any([call.signal, stop.signal]);
+  const stop = Stop.with(call.signal);
   // The rest of an answer is no retry of it: its tries are counted anew, and bounded here.
   const ticket = { admitted: call.ticket.admitted };
-  if (asked === null) return { answer: await next({ ...call, signal }), stop };
+  if (asked === null) return { answer: await next({ ...call, signal: stop }), stop };
   // The forwarded half of the chain is told the same as the one here.
   const told = { ...call.request, [RESUME_FIELD]: asked.delivered };
   const body = Buffer.from(JSON.stringify(told));
-  return { answer: await next({ ...call, signal, ticket, body, resume: asked }), stop };
+  return { answer: await next({ ...call, signal: stop, ticket, body, resume: asked }), stop };
 }
 
 /**
  * The parts of one answer, however many halves they come from. Of a cut nothing but an error event
  * is left when nobody can go on; otherwise its reader sees a pause.
  */
-async function* told(
+function told(
   story: Story,
-  first: Begun & { answer: StreamedAnswer },
+  begun: Begun & { answer: StreamedAnswer },
+): AsyncIterableIterator<StreamPart> {
+  const first: Half = { ...begun, had: story.given, ownCuts: 0 };
+  const after = (end: HalfEnd) => continuedFrom(story, first, end);
+  return first.had === null
+    ? new FirstHalf(story, first, after)
+    : thenContinued(watched(story, first), after);
+}
+
+async function* thenContinued(
+  half: AsyncGenerator<StreamPart, HalfEnd>,
+  after: (end: HalfEnd) => AsyncGenerator<StreamPart>,
+): AsyncGenerator<StreamPart> {
+  yield* after(yield* half);
+}
+
+/** What follows the end of the first half: the answer's last part, or other halves. */
+async function* continuedFrom(
+  story: Story,
+  first: Half,
+  firstEnd: HalfEnd,
 ): AsyncGenerator<StreamPart> {
   const { tools, call } = story;
-  let now: Half = { ...first, had: story.given, ownCuts: 0 };
+  let now = first;
+  let end = firstEnd;
   let facts: Partial<Facts> = {};
   let fruitless = 0;
   // What its caller was told. Whoever goes on serves the same, or the cut has to stand.
   const release = first.answer.headers[HEADERS.release] ?? null;
   for (let halves = 1; ; halves++) {
-    const end = yield* watched(story, now);
     facts = addFacts(facts, now.answer, end);
     const later = halves > 1;
     if (end.whole) {
@@ -164,15 +184,75 @@ async function* told(
       facts = addFacts(facts, begun.answer, null);
       return yield finalCut(story, end, facts, refusalOf(begun.answer));
     }
-    now = {
-      ...begun,
-      answer: begun.answer,
-      had,
-      avoid,
-      ownCuts: had.cuts.length - givenCuts(story),
-    };
+    const { answer, stop } = begun;
+    now = { answer, stop, had, avoid, ownCuts: had.cuts.length - givenCuts(story) };
+    end = yield* watched(story, now);
   }
 }
+
+type Result = IteratorResult<StreamPart, unknown>;
+
+/**
+ * The half that nearly every answer is all of: its parts are told as they come. It does what
+ * `watched` does for later ones, by hand, since each event of each stream passes here.
+ */
+class FirstHalf implements AsyncIterableIterator<StreamPart> {
+  readonly #half: Half;
+  readonly #n: number;
+  readonly #parts: AsyncIterator<StreamPart>;
+  readonly #watch: ReturnType<typeof leaveWhenMoved>;
+  readonly #after: (end: HalfEnd) => AsyncGenerator<StreamPart>;
+  /** What follows, once this half is over. */
+  #rest: AsyncGenerator<StreamPart> | null = null;
+
+  constructor(story: Story, half: Half, after: (end: HalfEnd) => AsyncGenerator<StreamPart>) {
+    this.#half = half;
+    this.#n = story.call.request?.n ?? 1;
+    this.#parts = half.answer.parts[Symbol.asyncIterator]();
+    this.#watch = leaveWhenMoved(story.tools, story.call, half.stop);
+    this.#after = after;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<Result> {
+    if (this.#rest !== null) return this.#rest.next();
+    return this.#parts.next().then(
+      (result) => this.#told(result),
+      (error: unknown) => {
+        this.#leave();
+        throw error;
+      },
+    );
+  }
+
+  async return(): Promise<Result> {
+    if (this.#rest !== null) return this.#rest.return(undefined);
+    this.#leave();
+    await this.#parts.return?.();
+    return { done: true, value: undefined };
+  }
+
+  #told(result: Result): Result | Promise<Result> {
+    this.#watch.heard();
+    if (result.done === true) throw new TypeError("a stream of parts ended without a last one");
+    const { end, text } = result.value;
+    if (end === null) return text === "" ? this.next() : result;
+    this.#watch.end();
+    this.#rest = this.#after(firstHalfEnd({ ...result.value, end }, this.#n));
+    return this.#rest.next();
+  }
+
+  /** A half that is left in its middle ends upstream, too. */
+  #leave(): void {
+    this.#watch.end();
+    this.#half.stop.abort(LEFT);
+  }
+}
+
+const LEFT = new Error("the caller left");
 
 /** One half, left as soon as its region has lost the workflow and says nothing more. */
 async function* watched(story: Story, half: Half): AsyncGenerator<StreamPart, HalfEnd> {
@@ -185,7 +265,7 @@ async function* watched(story: Story, half: Half): AsyncGenerator<StreamPart, Ha
   } finally {
     watch.end();
     // A half that is left in its middle ends upstream, too; one that is over gives its connection back.
-    if (!over) half.stop.abort(new Error("the caller left"));
+    if (!over) half.stop.abort(LEFT);
   }
 }
 

@@ -125,7 +125,8 @@ async function ask(
   if (store === undefined) return { kind: "broken", because: "this region has no copy of it" };
   const embedding = call.snapshot.release?.embedding;
   if (embedding === undefined) return { kind: "broken", because: "the release has no embedding" };
-  const embedded = await embed(tools, call, embedding, question);
+  const dispensable = !retrieval.required || servedElsewhere(tools, call);
+  const embedded = await embed(tools, call, { embedding, text: question, dispensable });
   if (embedded.kind !== "embedded") return embedded;
   try {
     const query = {
@@ -140,6 +141,10 @@ async function ask(
   } catch (error) {
     return { kind: "broken", because: messageOf(error) };
   }
+}
+
+function servedElsewhere({ region }: Tools, call: Call): boolean {
+  return !call.readiness && located(call).route.serving.some((other) => other !== region);
 }
 
 async function search(

@@ -3,7 +3,7 @@ import type { Target } from "../../model/snapshot.ts";
 import type { Tools } from "../options.ts";
 import { type Exchanged, exchange } from "../targets/exchange.ts";
 import { type Answered, judgeChat } from "../targets/judge.ts";
-import { targetUrl, upstreamHeaders } from "../targets/target.ts";
+import { upstreamHeaders } from "../targets/target.ts";
 import { type Asking, type Judged, type Party, takeTurns } from "../targets/turns.ts";
 import { type Answer, type Attempt, type Call, type Handler, located } from "./call.ts";
 import { continued, othersFirst } from "./continued.ts";
@@ -56,13 +56,13 @@ function partyOf(tools: Tools, call: Call, target: Target): Party {
 }
 
 async function send(tools: Tools, call: Call, target: Target, asking: Asking): Promise<Exchanged> {
-  const url = targetUrl(target, "/v1/chat/completions");
-  if (url === null) return misconfigured(`${target.url} is not a URL`);
+  const place = tools.pools.place(target.url, "/v1/chat/completions");
+  if (place === null) return misconfigured(`${target.url} is not a URL`);
   const headers = upstreamHeaders(tools, call, target);
   if (!headers.ok) return misconfigured(headers.because);
   return exchange(tools.pools, tools.clock, {
     ...asking,
-    url,
+    place,
     headers: headers.headers,
     body: JSON.stringify({ ...located(call).request, model: target.model }),
   });

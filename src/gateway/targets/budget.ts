@@ -1,7 +1,7 @@
 import type { Clock } from "../../ports/clock.ts";
 
 /** So much of the past counts: long enough to save up for a target's sudden death under load. */
-const WINDOW_S = 10;
+export const WINDOW_S = 10;
 /** Retries per second that are always allowed: a share of hardly any traffic would be none. */
 const FLOOR_PER_S = 10;
 
@@ -9,6 +9,15 @@ export interface Traffic {
   /** In the window. */
   readonly requests: number;
   readonly retries: number;
+}
+
+/** What a gateway may retry, over all of its requests. */
+export interface Retries {
+  /** A request came that was not tried before. */
+  earned(): void;
+  /** Takes one retry from what was earned, for this share of it; false when there is none. */
+  take(share: number): boolean;
+  traffic(): Traffic;
 }
 
 /**
@@ -24,7 +33,7 @@ interface Second extends Traffic {
 }
 
 /** A token bucket whose tokens are requests of the last seconds, each worth a share of a retry. */
-export class RetryBudget {
+export class RetryBudget implements Retries {
   readonly #clock: Clock;
   #seconds: Second[] = [];
 
@@ -32,12 +41,10 @@ export class RetryBudget {
     this.#clock = clock;
   }
 
-  /** A request came that was not tried before. */
   earned(): void {
     this.#add({ requests: 1, retries: 0 });
   }
 
-  /** Takes one retry from what was earned; false when there is none. */
   take(share: number): boolean {
     const allowed = mayRetry(this.traffic(), share);
     if (allowed) this.#add({ requests: 0, retries: 1 });

@@ -1,20 +1,21 @@
 import type { Dispatcher } from "undici";
+import type { StopSignal } from "../../lib/stop.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { StreamPart } from "../chain/call.ts";
 import type { FaultKind } from "./fault.ts";
-import type { Pools } from "./pools.ts";
-import { openStream, type StreamHooks } from "./stream.ts";
-import { Watch, watched } from "./watch.ts";
+import type { Place, Pools } from "./pools.ts";
+import { StreamedAnswer, type StreamHooks } from "./stream.ts";
+import { Watch } from "./watch.ts";
 import { faultOfError } from "./words.ts";
 
 /** One request to one upstream: a model target or another region's gateway. */
 export interface Upstream {
-  readonly url: URL;
+  readonly place: Place;
   readonly method?: "GET" | "POST";
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Buffer | string;
-  /** Aborts the exchange, also while its stream is read; its reason is an Error that says why. */
-  readonly signal: AbortSignal;
+  /** Ends the exchange, also while its stream is read; its reason is an Error that says why. */
+  readonly signal: StopSignal;
   /** Time to the first event of a stream, or to the last byte of a whole answer. */
   readonly firstMs: number;
   /** Longest silence once it has begun to answer, in ms; `firstMs` unless given. */
@@ -52,105 +53,210 @@ export type Exchanged =
       readonly reached: boolean;
     };
 
+/** A body that is not over so long after its answer is whole is left, with its connection. */
+const MOST_BEHIND_MS = 1_000;
+
 /** Largest whole answer that is kept in memory. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /**
  * Mechanism only: sends, waits for the first byte that counts, and says what came. Whose fault it
- * was and whether to try elsewhere is the policy of the links that call this.
+ * was and whether to try elsewhere is the policy of the links that call this. Never rejects.
  */
-export async function exchange(pools: Pools, clock: Clock, upstream: Upstream): Promise<Exchanged> {
-  const cut = new AbortController();
-  const unlink = linkAbort(upstream.signal, cut);
-  const inTime = new AbortController();
-  void clock.sleep(upstream.firstMs, inTime.signal).then(() => {
-    if (inTime.signal.aborted) return;
-    cut.abort(new Error(`no answer in ${Math.round(upstream.firstMs)} ms`));
-  });
-  try {
-    const response = await pools.of(upstream.url).request({
-      path: upstream.url.pathname + upstream.url.search,
-      method: upstream.method ?? "POST",
-      headers: upstream.headers,
-      body: upstream.body ?? null,
-      signal: cut.signal,
-    });
-    return await receive(clock, upstream, response, cut, unlink);
-  } catch (error) {
-    const { kind, because, reached } = faultOfError(error, cut.signal);
-    return { kind: "failed", fault: kind, because, reached };
-  } finally {
-    // Also ends the timer of a stream that has begun: it may take as long as its deadline allows.
-    inTime.abort();
+export function exchange(pools: Pools, clock: Clock, upstream: Upstream): Promise<Exchanged> {
+  return new Promise((resolve) => new Exchange(clock, upstream, resolve).send(pools));
+}
+
+type Controller = Pick<Dispatcher.DispatchController, "abort" | "pause" | "resume">;
+type RawHeaders = Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseStart"]>>[2];
+
+/**
+ * Undici's handler of one request. Its calls come straight from the socket: a readable stream
+ * between the two, and a loop to read that, would cost as much as all else that a request needs.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #clock: Clock;
+  readonly #upstream: Upstream;
+  readonly #settle: (exchanged: Exchanged) => void;
+  readonly #watch: Watch;
+  readonly #stop = (): void => this.#cut(this.#upstream.signal.reason);
+  #callOff: (() => void) | null = null;
+  /** Null until the request is on its way. */
+  #controller: Controller | null = null;
+  /** Why we broke it off, an Error; null while we did not. */
+  #reason: unknown = null;
+  /** Whoever asked was told. */
+  #settled = false;
+  #status = 0;
+  #headers: Readonly<Record<string, string>> = {};
+  #stream: StreamedAnswer | null = null;
+  #pieces: Buffer[] = [];
+  #length = 0;
+
+  constructor(clock: Clock, upstream: Upstream, settle: (exchanged: Exchanged) => void) {
+    this.#clock = clock;
+    this.#upstream = upstream;
+    this.#settle = settle;
+    const stallMs = upstream.stallMs ?? upstream.firstMs;
+    this.#watch = new Watch(clock, stallMs, (because) => this.#cut(because));
+  }
+
+  send(pools: Pools): void {
+    const { place, method = "POST", headers, body = null, signal, firstMs } = this.#upstream;
+    if (signal.aborted) {
+      this.#cut(signal.reason);
+      return;
+    }
+    signal.addEventListener("abort", this.#stop);
+    const late = (): void => this.#cut(new Error(`no answer in ${Math.round(firstMs)} ms`));
+    this.#callOff = this.#clock.after(firstMs, late);
+    try {
+      pools.of(place).dispatch({ path: place.path, method, headers, body }, this);
+    } catch (error) {
+      this.#broke(error);
+    }
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // Given up while it waited for a connection.
+    if (this.#reason !== null) controller.abort(asError(this.#reason));
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: RawHeaders): void {
+    // 1xx is no answer.
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = flatHeaders(headers);
+    const type = this.#headers["content-type"] ?? "";
+    if (status === 200 && type.startsWith("text/event-stream")) {
+      this.#stream = new StreamedAnswer(this.#hooks());
+    } else {
+      this.#watch.begin();
+    }
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, piece: Buffer): void {
+    if (this.#stream === null) this.#add(piece);
+    else this.#stream.push(piece);
+  }
+
+  onResponseEnd(): void {
+    if (this.#stream === null) this.#tellWhole();
+    else this.#stream.ended();
+    this.#end();
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    this.#broke(error);
+  }
+
+  #add(piece: Buffer): void {
+    this.#watch.progress();
+    this.#length += piece.length;
+    this.#pieces.push(piece);
+    if (this.#length > MAX_ANSWER_BYTES) this.#cut(new Error("an answer larger than 64 MiB"));
+  }
+
+  #tellWhole(): void {
+    const [first] = this.#pieces;
+    const single = this.#pieces.length === 1 && first !== undefined;
+    const body = single ? first : Buffer.concat(this.#pieces, this.#length);
+    this.#tell({ kind: "whole", status: this.#status, headers: this.#headers, body });
+  }
+
+  /** What came of it, to whoever asked; the first one counts. */
+  #tell(exchanged: Exchanged): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    // Also the bound of a stream that has begun: it may take as long as its deadline allows.
+    this.#callOff?.();
+    this.#settle(exchanged);
+  }
+
+  /** Nothing more comes, and the caller's going must not cost the connection. */
+  #end(): void {
+    this.#watch.end();
+    this.#callOff?.();
+    this.#upstream.signal.removeEventListener("abort", this.#stop);
+  }
+
+  /** We break it off. */
+  #cut(reason: unknown): void {
+    if (this.#reason !== null) return;
+    this.#reason = reason;
+    // Still waiting for a connection, it ends for whoever asked, and sends nothing later.
+    if (this.#controller === null) this.#broke(reason);
+    else this.#controller.abort(asError(reason));
+  }
+
+  #broke(error: unknown): void {
+    this.#end();
+    if (this.#stream?.begun === true) this.#stream.broke(this.#reason ?? error);
+    else this.#tellFailed(error);
+  }
+
+  #tellFailed(error: unknown): void {
+    const fault = faultOfError(error, this.#reason);
+    const reached = fault.reached && (this.#reason === null || this.#controller !== null);
+    this.#tell({ kind: "failed", fault: fault.kind, because: fault.because, reached });
+  }
+
+  #hooks(): StreamHooks {
+    const watch = this.#watch;
+    return {
+      onBegin: () => this.#begun(),
+      onFailed: (because, event) => {
+        this.#tell({ kind: "failed", fault: "nonsense", because, event, reached: true });
+      },
+      onEvent() {
+        watch.progress();
+        watch.begin();
+      },
+      onWhole: () => {
+        this.#end();
+        this.#callOff = this.#clock.after(MOST_BEHIND_MS, () => this.#cut(LEFT));
+        this.#upstream.onEnd?.({ whole: true, longestPauseMs: watch.longestMs });
+      },
+      onCut: (because) => {
+        const { signal, onEnd } = this.#upstream;
+        if (!signal.aborted) onEnd?.({ whole: false, because });
+      },
+      pause: () => {
+        watch.pause();
+        this.#controller?.pause();
+      },
+      resume: () => {
+        watch.resume();
+        this.#controller?.resume();
+      },
+      leave: () => {
+        this.#end();
+        this.#cut(LEFT);
+      },
+    };
+  }
+
+  #begun(): void {
+    const parts = this.#stream;
+    if (parts === null) return;
+    this.#tell({ kind: "stream", status: this.#status, headers: this.#headers, parts });
   }
 }
 
-/** Hands an abort on until the returned function is called. */
-function linkAbort(from: AbortSignal, to: AbortController): () => void {
-  const abort = (): void => to.abort(from.reason);
-  if (from.aborted) abort();
-  else from.addEventListener("abort", abort, { once: true });
-  return () => from.removeEventListener("abort", abort);
+/** Its stack says nothing, and to make one for each stream that is left would be a waste. */
+const LEFT = new Error("its reader left");
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
-/** `unlink` is called once the answer is whole: the caller's going must not cost the connection. */
-async function receive(
-  clock: Clock,
-  upstream: Upstream,
-  response: Dispatcher.ResponseData,
-  cut: AbortController,
-  unlink: () => void,
-): Promise<Exchanged> {
-  const status = response.statusCode;
-  const headers = flatHeaders(response.headers);
-  const type = headers["content-type"] ?? "";
-  const watch = new Watch(clock, cut, upstream.stallMs ?? upstream.firstMs);
-  const pieces = watched(response.body, watch);
-  if (status === 200 && type.startsWith("text/event-stream")) {
-    const opened = await openStream(pieces, hooksOf(upstream, watch, unlink));
-    if (opened.kind === "failed") return { ...opened, fault: "nonsense", reached: true };
-    return { kind: "stream", status, headers, parts: opened.parts };
-  }
-  watch.begin();
-  const body = await wholeBody(pieces, watch);
-  unlink();
-  return { kind: "whole", status, headers, body };
-}
-
-function hooksOf(upstream: Upstream, watch: Watch, unlink: () => void): StreamHooks {
-  return {
-    onEvent() {
-      watch.progress();
-      watch.begin();
-    },
-    onWhole() {
-      watch.end();
-      unlink();
-      upstream.onEnd?.({ whole: true, longestPauseMs: watch.longestMs });
-    },
-    onCut(because) {
-      if (!upstream.signal.aborted) upstream.onEnd?.({ whole: false, because });
-    },
-  };
-}
-
-async function wholeBody(body: AsyncIterable<Uint8Array>, watch: Watch): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  for await (const piece of body) {
-    watch.progress();
-    length += piece.length;
-    if (length > MAX_ANSWER_BYTES) throw new Error("an answer larger than 64 MiB");
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces, length);
-}
-
-function flatHeaders(headers: Dispatcher.ResponseData["headers"]): Record<string, string> {
+/** Undici gives names in lower case, and a list for a header that came several times. */
+function flatHeaders(headers: RawHeaders): Record<string, string> {
   const flat: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined)
-      flat[name.toLowerCase()] = Array.isArray(value) ? value.join(", ") : value;
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined) flat[name] = typeof value === "string" ? value : value.join(", ");
   }
   return flat;
 }

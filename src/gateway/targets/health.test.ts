@@ -39,6 +39,22 @@ describe("the health of targets", () => {
     assert.deepEqual(order("a", "b").names, ["b"]);
   });
 
+  it("knows the slowest of those that a target is asked beside, and not its own time for it", () => {
+    const { health, order } = started();
+    order("a", "b", "c");
+    const answer = (name: string, ms: number): void => {
+      for (let i = 0; i < 8; i++) health.answered({ name, trial: false }, "wholeAnswer", ms);
+    };
+    answer("a", 900);
+    assert.equal(health.peersP95Ms("a", "wholeAnswer"), null, "nothing is known of the others");
+    answer("b", 20);
+    answer("c", 300);
+    assert.equal(health.peersP95Ms("a", "wholeAnswer"), 300);
+    assert.equal(health.peersP95Ms("b", "wholeAnswer"), 900);
+    assert.equal(health.peersP95Ms("a", "firstToken"), null);
+    assert.equal(health.peersP95Ms("stranger", "wholeAnswer"), null);
+  });
+
   it("lets it back by one real request at a time", () => {
     const { clock, health, order, fail, shown } = started();
     order("a", "b");

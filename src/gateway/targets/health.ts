@@ -1,5 +1,4 @@
 import type { Clock } from "../../ports/clock.ts";
-import { Distribution } from "./distribution.ts";
 import {
   EJECTION,
   type EjectionPolicy,
@@ -11,6 +10,14 @@ import {
   type Seen,
   type Standing,
 } from "./ejection.ts";
+import {
+  type Entries,
+  type Entry,
+  freshWindow,
+  type Half,
+  LocalEntries,
+  type Measure,
+} from "./entry.ts";
 import type { Outcomes } from "./memory.ts";
 
 /** The newest requests that the share of failures is of: two halves, the older one dropped whole. */
@@ -20,14 +27,14 @@ const LEAST_SAMPLES = 8;
 /** A busy one is asked last for this long at most, whatever it said. */
 const LONGEST_BUSY_MS = 30_000;
 
-export type Measure = "firstToken" | "wholeAnswer" | "stall";
-
 export interface TargetOutcomes extends Outcomes {
   /** `in` use, left `out`, or out with its period over and waiting for one real request (`trial`). */
   readonly standing: Standing;
   /** Why it was last left alone; null when it is in use. */
   readonly ejectedBecause: string | null;
   readonly ejections: number;
+  /** Since its first failure without a success behind it, in ms; null while it is well. */
+  readonly troubledForMs: number | null;
   readonly busyForMs: number;
   /** 95th percentiles in ms; null while too little is known. */
   readonly p95Ms: Readonly<Record<Measure, number | null>>;
@@ -40,32 +47,8 @@ export interface Claim {
   readonly trial: boolean;
 }
 
-interface Half {
-  readonly at: number;
-  requests: number;
-  failures: number;
-}
-
-interface Entry {
-  succeeded: number;
-  failed: number;
-  failedInARow: number;
-  /** In a row: each makes the next one longer. */
-  ejections: number;
-  ejectedUntil: number;
-  ejectedBecause: string | null;
-  /** One real request is trying it. */
-  trying: boolean;
-  busyUntil: number;
-  lastFailure: string | null;
-  window: readonly [Half, Half];
-  readonly times: Readonly<Record<Measure, Distribution>>;
-  /** Names that it was last asked beside. */
-  peers: readonly string[];
-}
-
 /**
- * What this process has seen of its targets and of other gateways: a passive health, learnt from
+ * What this gateway has seen of its targets and of other gateways: a passive health, learnt from
  * real requests, since probing every target from every gateway would itself be a load. It is a
  * reflex and no verdict. The policy is in `ejection.ts`; here is only memory.
  */
@@ -73,11 +56,17 @@ export class Health {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #policy: EjectionPolicy;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries: Entries;
 
-  constructor(clock: Clock, random: () => number, policy: EjectionPolicy = EJECTION) {
+  constructor(
+    clock: Clock,
+    random: () => number,
+    entries: Entries = new LocalEntries(() => clock.monotonic()),
+    policy: EjectionPolicy = EJECTION,
+  ) {
     this.#clock = clock;
     this.#random = random;
+    this.#entries = entries;
     this.#policy = policy;
   }
 
@@ -85,17 +74,11 @@ export class Health {
   order(group: readonly string[], atMost: number): Order {
     const now = this.#clock.monotonic();
     const placed = group.map((name) => {
-      const entry = this.#entry(name);
+      const entry = this.#entries.of(name);
       entry.peers = group;
       return { name, standing: this.#standing(entry), busy: entry.busyUntil > now };
     });
     return orderOf(placed, atMost);
-  }
-
-  /** Those worth trying, in turn. */
-  usable<T>(things: readonly T[], nameOf: (thing: T) => string, atMost = 0.5): readonly T[] {
-    const { names } = this.order(things.map(nameOf), atMost);
-    return names.flatMap((name) => things.filter((thing) => nameOf(thing) === name));
   }
 
   /**
@@ -103,53 +86,63 @@ export class Health {
    * detector is distrusted. Every claim is handed back to `settled`.
    */
   claim(name: string, distrusted: boolean): Claim | null {
-    const entry = this.#entry(name);
-    const standing = this.#standing(entry);
-    if (standing === "in") return { name, trial: false };
-    if (standing === "out" && !distrusted) return null;
-    entry.trying = true;
-    return { name, trial: true };
+    if (this.#standing(this.#entries.of(name)) === "in") return { name, trial: false };
+    return this.#entries.change(name, (entry) => {
+      const standing = this.#standing(entry);
+      if (standing === "in") return { name, trial: false };
+      if (standing === "out" && !distrusted) return null;
+      entry.trying = true;
+      return { name, trial: true };
+    });
   }
 
   /** The asking is over, whatever came of it, so that another request may be the trial. */
   settled({ name, trial }: Claim): void {
-    if (trial) this.#entry(name).trying = false;
+    if (trial) this.#entries.of(name).trying = false;
   }
 
   /** It answered, or began to: enough for a trial to come back, not yet a success. */
   answered({ name, trial }: Claim, measure: Measure, tookMs: number): void {
-    const entry = this.#entry(name);
-    entry.times[measure].add(tookMs);
-    entry.busyUntil = 0;
-    // Only a trial ends an ejection: answers to requests of before it say nothing new.
-    if (trial) {
-      entry.ejectedUntil = 0;
-      entry.ejectedBecause = null;
-    } else this.#judge(entry);
+    this.#entries.change(name, (entry) => {
+      entry.times[measure].add(tookMs);
+      entry.busyUntil = 0;
+      // Only a trial ends an ejection: answers to requests of before it say nothing new.
+      if (trial) {
+        entry.ejectedUntil = 0;
+        entry.ejectedBecause = null;
+      } else this.#judge(entry);
+    });
   }
 
   /** An answer of it is whole. */
   succeeded(name: string): void {
-    const entry = this.#entry(name);
-    entry.succeeded += 1;
-    entry.failedInARow = 0;
-    if (entry.ejectedBecause === null) entry.ejections = 0;
-    this.#window(entry).requests += 1;
+    this.#entries.change(name, (entry) => {
+      entry.succeeded += 1;
+      entry.failedInARow = 0;
+      if (entry.ejectedBecause === null) {
+        entry.ejections = 0;
+        entry.troubledSince = null;
+      }
+      this.#window(entry).requests += 1;
+    });
   }
 
   failed({ name, trial }: Claim, because: string): void {
-    const entry = this.#entry(name);
-    entry.failed += 1;
-    entry.failedInARow += 1;
-    entry.lastFailure = because;
-    const window = this.#window(entry);
-    window.requests += 1;
-    window.failures += 1;
-    const failedTrial = trial && entry.ejectedBecause !== null;
-    this.#judge(
-      entry,
-      failedTrial ? { slow: false, because: `its trial failed: ${because}` } : null,
-    );
+    this.#entries.change(name, (entry) => {
+      entry.failed += 1;
+      entry.failedInARow += 1;
+      entry.lastFailure = because;
+      entry.lastFailedAt = this.#clock.monotonic();
+      entry.troubledSince ??= entry.lastFailedAt;
+      const window = this.#window(entry);
+      window.requests += 1;
+      window.failures += 1;
+      const failedTrial = trial && entry.ejectedBecause !== null;
+      this.#judge(
+        entry,
+        failedTrial ? { slow: false, because: `its trial failed: ${because}` } : null,
+      );
+    });
   }
 
   /**
@@ -157,35 +150,49 @@ export class Health {
    * slower for good would be given up for ever; not while it is out, for then it is dead, not slow.
    */
   gaveUp(name: string, measure: Measure, waitedMs: number): void {
-    const entry = this.#entry(name);
-    if (this.#standing(entry) === "in") entry.times[measure].add(waitedMs);
+    this.#entries.change(name, (entry) => {
+      if (this.#standing(entry) === "in") entry.times[measure].add(waitedMs);
+    });
   }
 
   /** The longest pause of a stream that came whole. */
   paused(name: string, longestMs: number): void {
-    this.#entry(name).times.stall.add(longestMs);
+    this.#entries.change(name, ({ times }) => times.stall.add(longestMs));
   }
 
   /** It asked to be left in peace for so long. */
   busy(name: string, forMs: number): void {
-    this.#entry(name).busyUntil = this.#clock.monotonic() + Math.min(forMs, LONGEST_BUSY_MS);
+    this.#entries.of(name).busyUntil = this.#clock.monotonic() + Math.min(forMs, LONGEST_BUSY_MS);
   }
 
   /** Whether the newest thing known of it is a failure. */
   isFailing(name: string): boolean {
-    return this.#entry(name).failedInARow > 0;
+    return this.#entries.of(name).failedInARow > 0;
   }
 
   p95Ms(name: string, measure: Measure): number | null {
-    return this.#entry(name).times[measure].quantile(0.95, LEAST_SAMPLES);
+    return this.#entries.of(name).times[measure].quantile(0.95, LEAST_SAMPLES);
+  }
+
+  /** The slowest of those that it was last asked beside; null while nothing is known of any. */
+  peersP95Ms(name: string, measure: Measure): number | null {
+    const known = this.#entries
+      .of(name)
+      .peers.filter((peer) => peer !== name)
+      .map((peer) => this.p95Ms(peer, measure))
+      .filter((p95Ms) => p95Ms !== null);
+    return known.length === 0 ? null : Math.max(...known);
   }
 
   outcomes(): TargetOutcomes[] {
-    return [...this.#entries].map(([name, entry]) => this.#outcome(name, entry));
+    return this.#entries
+      .names()
+      .map((name) => this.#entries.change(name, (entry) => this.#outcome(name, entry)));
   }
 
   #outcome(name: string, entry: Entry): TargetOutcomes {
     const { succeeded, failed, failedInARow, lastFailure, ejectedBecause, ejections } = entry;
+    const standing = this.#standing(entry);
     const p95Ms = {
       firstToken: this.p95Ms(name, "firstToken"),
       wholeAnswer: this.p95Ms(name, "wholeAnswer"),
@@ -198,12 +205,21 @@ export class Health {
       failedInARow,
       ejectedForMs: this.#leftOf(entry.ejectedUntil),
       lastFailure,
-      standing: this.#standing(entry),
+      standing,
       ejectedBecause,
       ejections,
+      troubledForMs: this.#troubledForMs(entry, standing),
       busyForMs: this.#leftOf(entry.busyUntil),
       p95Ms,
     };
+  }
+
+  /** One that nobody has asked since is not said to fail for ever. */
+  #troubledForMs(entry: Entry, standing: Standing): number | null {
+    const now = this.#clock.monotonic();
+    const fails = entry.failedInARow > 0 && now - entry.lastFailedAt <= 2 * HALF_WINDOW_MS;
+    if (entry.troubledSince === null || (standing === "in" && !fails)) return null;
+    return now - entry.troubledSince;
   }
 
   #leftOf(until: number): number {
@@ -225,6 +241,7 @@ export class Health {
     entry.ejectedUntil = this.#clock.monotonic() + period;
     entry.ejectedBecause = reason.because;
     entry.ejections += 1;
+    entry.troubledSince ??= this.#clock.monotonic();
     // When it comes back it is judged by what it does then, and not by why it went. What is normal
     // for one that failed is kept: its trial shall not wait as for a stranger.
     if (reason.slow) entry.times.firstToken.clear();
@@ -233,7 +250,7 @@ export class Health {
 
   #peersTypicalMs({ peers, times }: Entry): number[] {
     return peers
-      .map((name) => this.#entry(name).times)
+      .map((name) => this.#entries.of(name).times)
       .filter((other) => other !== times)
       .map((other) => other.firstToken.quantile(0.5, LEAST_SAMPLES))
       .filter((typical) => typical !== null);
@@ -247,14 +264,6 @@ export class Health {
       entry.window = [{ at: now, requests: 0, failures: 0 }, entry.window[0]];
     return entry.window[0];
   }
-
-  #entry(name: string): Entry {
-    const known = this.#entries.get(name);
-    if (known !== undefined) return known;
-    const fresh = freshEntry(this.#clock.monotonic());
-    this.#entries.set(name, fresh);
-    return fresh;
-  }
 }
 
 function seenOf({ failedInARow, window: [newer, older], times }: Entry): Seen {
@@ -263,33 +272,5 @@ function seenOf({ failedInARow, window: [newer, older], times }: Entry): Seen {
     requests: newer.requests + older.requests,
     failures: newer.failures + older.failures,
     typicalMs: times.firstToken.quantile(0.5, LEAST_SAMPLES),
-  };
-}
-
-function freshWindow(at: number): readonly [Half, Half] {
-  return [
-    { at, requests: 0, failures: 0 },
-    { at, requests: 0, failures: 0 },
-  ];
-}
-
-function freshEntry(now: number): Entry {
-  return {
-    succeeded: 0,
-    failed: 0,
-    failedInARow: 0,
-    ejections: 0,
-    ejectedUntil: 0,
-    ejectedBecause: null,
-    trying: false,
-    busyUntil: 0,
-    lastFailure: null,
-    window: freshWindow(now),
-    times: {
-      firstToken: new Distribution(),
-      wholeAnswer: new Distribution(),
-      stall: new Distribution(),
-    },
-    peers: [],
   };
 }

@@ -1,3 +1,4 @@
+import { Stop } from "../../lib/stop.ts";
 import type { Answer, Attempt, Call } from "../chain/call.ts";
 import type { Tools } from "../options.ts";
 
@@ -34,23 +35,19 @@ export async function hedged(tools: HedgeTools, call: Call, hedge: Hedge): Promi
 
 interface Run {
   readonly done: Promise<Answer>;
-  readonly cancel: AbortController;
+  readonly cancel: Stop;
 }
 
 function start(call: Call, racer: Racer): Run {
-  const cancel = new AbortController();
-  const signal = AbortSignal.any([call.signal, cancel.signal]);
-  return { cancel, done: racer({ ...call, signal }) };
+  const cancel = Stop.with(call.signal);
+  return { cancel, done: racer({ ...call, signal: cancel }) };
 }
 
-async function isSlow(tools: HedgeTools, done: Promise<Answer>, afterMs: number): Promise<boolean> {
-  const inTime = new AbortController();
-  const late = tools.clock.sleep(afterMs, inTime.signal).then(() => true);
-  try {
-    return await Promise.race([done.then(() => false), late]);
-  } finally {
-    inTime.abort();
-  }
+function isSlow(tools: HedgeTools, done: Promise<Answer>, afterMs: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const callOff = tools.clock.after(afterMs, () => resolve(true));
+    void done.then(() => resolve(false), reject).finally(callOff);
+  });
 }
 
 async function afterwards(

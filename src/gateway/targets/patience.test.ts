@@ -19,6 +19,18 @@ describe("how long a target is waited for", () => {
     ["not below the floor, however fast it is", { p95Ms: 15 }, 2_000],
     ["not above the ceiling, however slow it is", { p95Ms: 20_000 }, 30_000],
     ["some floors, while nothing is known of it", { p95Ms: null }, 10_000],
+    [
+      "and some seconds more than a long floor, so that its silence costs seconds",
+      { p95Ms: null, span: { least: 10_000, most: 600_000 }, leftMs: 600_000 },
+      18_000,
+    ],
+    [
+      "as long as those beside it may take, while nothing is known of it",
+      { p95Ms: null, peersP95Ms: 5_000 },
+      15_000,
+    ],
+    ["no shorter because those beside it are fast", { p95Ms: null, peersP95Ms: 15 }, 10_000],
+    ["by its own time once that is known, whatever its peers take", { peersP95Ms: 9_000 }, 3_000],
     ["half of what is left, so that the next one has a chance", { leftMs: 5_000 }, 2_500],
     ["the ceiling, when there is nobody else to go to", { others: false }, 30_000],
     ["four times that, when most look dead", { distrusted: true }, 12_000],
@@ -93,7 +105,7 @@ describe("what is normal", () => {
   });
 
   it("follows a change: the oldest values go", () => {
-    const seen = new Distribution(16);
+    const seen = new Distribution(new Float64Array(16));
     for (let i = 0; i < 16; i++) seen.add(10);
     assert.equal(seen.quantile(0.5, 1), 10);
     for (let i = 0; i < 16; i++) seen.add(500);

@@ -7,6 +7,8 @@ import type { Reflex, Span } from "../../model/reflex.ts";
 export interface Waiting {
   /** The target's own 95th percentile in ms; null while too little is known of it. */
   readonly p95Ms: number | null;
+  /** The slowest 95th percentile of those that it is asked beside; null while nothing is known. */
+  readonly peersP95Ms?: number | null;
   readonly span: Span;
   /** Times its own p95 that it may take. */
   readonly factor: number;
@@ -18,8 +20,12 @@ export interface Waiting {
   readonly distrusted: boolean;
 }
 
-/** Of one that nothing is known of: neither a client's time-out nor the end of a slow model. */
+/**
+ * Of one that nothing is known of: some floors, but no more than some seconds above the floor, for
+ * it may be dead, and its silence is the caller's. A floor of whole answers is long already.
+ */
 const COLD_TIMES = 5;
+const COLD_MORE_MS = 8_000;
 /** When our idea of what is normal is distrusted, it is stretched. */
 const DISTRUSTED_TIMES = 4;
 
@@ -33,14 +39,22 @@ export function boundMs(waiting: Waiting): number {
   return Math.max(0, Math.min(usual, span.most, leftMs / 2));
 }
 
+type Usual = Pick<Waiting, "p95Ms" | "peersP95Ms" | "span" | "factor">;
+
 /** What is normal for it, times the factor, within the floor and the ceiling. */
-export function usualBoundMs({
-  p95Ms,
-  span,
-  factor,
-}: Pick<Waiting, "p95Ms" | "span" | "factor">): number {
-  const usual = p95Ms === null ? span.least * COLD_TIMES : p95Ms * factor;
+export function usualBoundMs(waiting: Usual): number {
+  const { p95Ms, span, factor } = waiting;
+  const usual = p95Ms === null ? coldMs(waiting) : p95Ms * factor;
   return Math.min(span.most, Math.max(span.least, usual));
+}
+
+/**
+ * Where those beside it are known to be slow, so may it rightly be: given up sooner, its work would
+ * be paid for and thrown away. That they are fast says nothing of it.
+ */
+function coldMs({ peersP95Ms, span, factor }: Usual): number {
+  const cold = Math.min(span.least * COLD_TIMES, span.least + COLD_MORE_MS);
+  return Math.max(cold, (peersP95Ms ?? 0) * factor);
 }
 
 /** The spans of one request, with what this process was told to allow at most. */

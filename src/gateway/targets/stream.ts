@@ -5,156 +5,208 @@ import { formatSse, SseParser } from "../../wire/sse.ts";
 import type { StreamPart } from "../chain/call.ts";
 import { inWords } from "./words.ts";
 
-export type OpenedStream =
-  | { readonly kind: "stream"; readonly parts: AsyncIterable<StreamPart> }
-  | {
-      readonly kind: "failed";
-      readonly because: string;
-      /** Data of the event that ended it, as it came: an error event may be meant for the caller. */
-      readonly event: string | null;
-    };
-
+/** What a stream tells, and asks of, the exchange that it comes from. */
 export interface StreamHooks {
+  /** Its first sound event is here: it can be told. */
+  readonly onBegin: () => void;
+  /** Nothing of it can be told. `event`: data of the event that ended it, as it came. */
+  readonly onFailed: (because: string, event: string | null) => void;
   /** More of the answer is here. */
   readonly onEvent: () => void;
   /** At a sound [DONE]. */
   readonly onWhole: () => void;
   /** It began, and cannot be finished. */
   readonly onCut: (because: string) => void;
+  /** Its reader is slower than it: nothing more is to be read until `resume`. */
+  readonly pause: () => void;
+  readonly resume: () => void;
+  /** Its reader wants no more, or nothing more of it counts. */
+  readonly leave: () => void;
 }
+
+type Result = IteratorResult<StreamPart, undefined>;
+type Reader = (result: Result) => void;
+
+/** So many UTF-16 units wait for a reader; it is about what a socket's own buffer holds. */
+const MOST_WAITING = 64 * 1024;
+/** What may come behind [DONE], in bytes: whitespace, a comment. More, and it is left. */
+const MOST_BEHIND = 4 * 1024;
+
+const DONE: Result = { done: true, value: undefined };
 
 /**
- * Reads an upstream's stream up to its first sound event. Before that, nothing was told to the
- * caller and any fault means another upstream; after it, a fault is a cut that the caller must see.
- * Throws what the body throws before the first event.
+ * A stream of an upstream, from bytes to parts. Before its first sound event nothing was told to
+ * the caller and any fault means another upstream; after it, a fault is a cut that the caller must
+ * see. Bytes are pushed in as they come and parts are taken out as the reader can: no turn of the
+ * loop is spent on handing one from here to there.
  */
-export async function openStream(
-  body: AsyncIterable<Uint8Array>,
-  hooks: StreamHooks,
-): Promise<OpenedStream> {
-  const rounds = follow(body, hooks);
-  for (;;) {
-    const { value: round } = await rounds.next();
-    const failed = round === undefined ? "it ended before any answer" : faultOf(round);
-    if (failed !== null) {
-      await rounds.return(undefined);
-      return { kind: "failed", because: failed, event: round?.last ?? null };
+export class StreamedAnswer implements AsyncIterable<StreamPart>, AsyncIterator<StreamPart> {
+  readonly #hooks: StreamHooks;
+  readonly #parser = new SseParser();
+  #relay: Relay = FRESH_RELAY;
+  /** SSE text that may be told and was not yet. */
+  #text = "";
+  #begun = false;
+  /** Nothing more counts. `broken` is why the body ended early, null when it did not. */
+  #over: { readonly broken: string | null } | null = null;
+  /** The last part was told. */
+  #told = false;
+  #paused = false;
+  #behind = 0;
+  #reader: Reader | null = null;
+
+  constructor(hooks: StreamHooks) {
+    this.#hooks = hooks;
+  }
+
+  /** Whether any of it may have been told. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** Bytes of the body. */
+  push(piece: Uint8Array): void {
+    if (this.#over === null) this.#pushed(piece);
+    else this.#pushBehind(piece);
+  }
+
+  #pushed(piece: Uint8Array): void {
+    const before = this.#relay.state.events;
+    const last = this.#take(piece);
+    if (this.#relay.state.events > before) this.#hooks.onEvent();
+    const { done, fault } = this.#relay.state;
+    if (done || fault !== null) this.#conclude(last);
+    else if (!this.#begun && this.#relay.state.events > 0) this.#begin();
+    this.#tell();
+  }
+
+  /** The body's end. */
+  ended(): void {
+    this.#end(null, null);
+  }
+
+  /** The body broke. */
+  broke(error: unknown): void {
+    this.#end(inWords(error), null);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<Result> {
+    const ready = this.#ready();
+    if (ready !== null) return Promise.resolve(ready);
+    return new Promise((resolve) => {
+      this.#reader = resolve;
+    });
+  }
+
+  return(): Promise<Result> {
+    this.#told = true;
+    if (this.#over === null) {
+      this.#over = { broken: null };
+      this.#hooks.leave();
     }
-    // A first event that is held back (it finishes the answer at once) is an answer begun, too.
-    if (round !== undefined && round.relay.state.events > 0) {
-      return { kind: "stream", parts: toParts(round, rounds, hooks) };
+    this.#reader?.(DONE);
+    this.#reader = null;
+    return Promise.resolve(DONE);
+  }
+
+  /** The data of the newest event in the piece. */
+  #take(piece: Uint8Array): string | null {
+    let last: string | null = null;
+    for (const item of this.#parser.push(piece)) {
+      const { relay: next, tell } = relay(this.#relay, item);
+      this.#relay = next;
+      for (const data of tell) this.#text += formatSse(data);
+      last = item.kind === "event" ? item.data : null;
+      if (next.state.done || next.state.fault !== null) break;
+    }
+    return last;
+  }
+
+  /**
+   * Behind [DONE] there is normally nothing but the body's end, and it is waited for: to close the
+   * body instead would close the connection, and every streamed request would need a new one.
+   */
+  #pushBehind(piece: Uint8Array): void {
+    this.#behind += piece.length;
+    if (this.#behind > MOST_BEHIND) this.#hooks.leave();
+  }
+
+  /** The stream itself said its end. */
+  #conclude(last: string | null): void {
+    const whole = judge(this.#relay.state).whole;
+    this.#end(null, last);
+    if (whole) this.#hooks.onWhole();
+    else this.#hooks.leave();
+  }
+
+  #end(broken: string | null, last: string | null): void {
+    if (this.#over !== null) return;
+    this.#over = { broken };
+    const wholeness = judge(this.#relay.state);
+    // One piece may be all of an answer: it begins and ends at once.
+    if (this.#begun) this.#tell();
+    else if (wholeness.whole) this.#begin();
+    else this.#hooks.onFailed(broken ?? wholeness.because, last);
+  }
+
+  #begin(): void {
+    this.#begun = true;
+    this.#hooks.onBegin();
+  }
+
+  /** To the reader, if one waits; otherwise it is kept, up to a bound. */
+  #tell(): void {
+    const reader = this.#reader;
+    const ready = reader === null ? null : this.#ready();
+    if (reader !== null && ready !== null) {
+      this.#reader = null;
+      reader(ready);
+    } else if (!this.#paused && this.#over === null && this.#text.length > MOST_WAITING) {
+      this.#paused = true;
+      this.#hooks.pause();
     }
   }
-}
 
-/** What one piece of the body brought. */
-interface Round {
-  readonly relay: Relay;
-  /** SSE text that may be told now. */
-  readonly text: string;
-  /** Data of the newest event. */
-  readonly last: string | null;
-}
-
-type Rounds = AsyncGenerator<Round, undefined>;
-
-/** Ends at the first [DONE] or fault, or with the body. Leaving it early closes the body. */
-async function* follow(body: AsyncIterable<Uint8Array>, hooks: StreamHooks): Rounds {
-  const pieces = body[Symbol.asyncIterator]();
-  const parser = new SseParser();
-  let round: Round = { relay: FRESH_RELAY, text: "", last: null };
-  let settled = false;
-  try {
-    while (!settled && !isOver(round)) {
-      const piece = await pieces.next();
-      settled = piece.done === true;
-      if (piece.done === true) return undefined;
-      const before = round.relay.state.events;
-      round = take(round.relay, parser, piece.value);
-      if (round.relay.state.events > before) hooks.onEvent();
-      yield round;
+  #ready(): Result | null {
+    if (this.#told) return DONE;
+    if (this.#over !== null) return { done: false, value: this.#lastParts(this.#over) };
+    if (this.#text === "") return null;
+    const text = this.#taken();
+    if (this.#paused) {
+      this.#paused = false;
+      this.#hooks.resume();
     }
-    settled = judge(round.relay.state).whole;
-    if (settled) {
-      hooks.onWhole();
-      void drain(pieces);
+    return { done: false, value: { text, end: null } };
+  }
+
+  #taken(): string {
+    const text = this.#text;
+    this.#text = "";
+    return text;
+  }
+
+  #lastParts({ broken }: { readonly broken: string | null }): StreamPart {
+    const { state } = this.#relay;
+    const wholeness = judge(state);
+    const text = this.#taken();
+    if (wholeness.whole) {
+      this.#told = true;
+      return { text, end: { outcome: "complete", because: "whole", usage: state.usage } };
     }
-    return undefined;
-  } finally {
-    if (!settled) await pieces.return?.();
+    // Apart: whoever continues the answer tells the one and drops the other.
+    if (text !== "") return { text, end: null };
+    this.#told = true;
+    const because = broken ?? wholeness.because;
+    this.#hooks.onCut(because);
+    return {
+      text: cutEvent(`after ${howFar(state)}`, because),
+      end: { outcome: "cut", because, usage: state.usage, cut: this.#relay },
+    };
   }
-}
-
-function take(before: Relay, parser: SseParser, piece: Uint8Array): Round {
-  let now = before;
-  let text = "";
-  let last: string | null = null;
-  for (const item of parser.push(piece)) {
-    const { relay: next, tell } = relay(now, item);
-    now = next;
-    text += tell.map((data) => formatSse(data)).join("");
-    last = item.kind === "event" ? item.data : null;
-    if (isOver({ relay: now, text, last })) break;
-  }
-  return { relay: now, text, last };
-}
-
-/**
- * Reads what is behind [DONE], which is normally nothing but the end of the body. Closing the body
- * instead would close the connection, and every streamed request would need a new one.
- */
-async function drain(pieces: AsyncIterator<Uint8Array>): Promise<void> {
-  try {
-    for (let count = 0; count < 4; count++) {
-      if ((await pieces.next()).done === true) return;
-    }
-    await pieces.return?.();
-  } catch {
-    // The answer is whole and told; how its connection ends matters to nobody.
-  }
-}
-
-function isOver({ relay: { state } }: Round): boolean {
-  return state.done || state.fault !== null;
-}
-
-function faultOf(round: Round): string | null {
-  const wholeness = judge(round.relay.state);
-  return isOver(round) && !wholeness.whole ? wholeness.because : null;
-}
-
-async function* toParts(
-  first: Round,
-  rounds: Rounds,
-  hooks: StreamHooks,
-): AsyncGenerator<StreamPart> {
-  let last = first;
-  let broken: string | null = null;
-  try {
-    // The round that ends the stream is told with the last part, after its judgement.
-    if (!isOver(first) && first.text !== "") yield { text: first.text, end: null };
-    for await (const round of rounds) {
-      last = round;
-      if (!isOver(round) && round.text !== "") yield { text: round.text, end: null };
-    }
-  } catch (error) {
-    broken = inWords(error);
-  } finally {
-    await rounds.return(undefined);
-  }
-  const { state } = last.relay;
-  const wholeness = judge(state);
-  const untold = isOver(last) ? last.text : "";
-  if (wholeness.whole) {
-    yield { text: untold, end: { outcome: "complete", because: "whole", usage: state.usage } };
-    return;
-  }
-  const because = broken ?? wholeness.because;
-  hooks.onCut(because);
-  // Apart: whoever continues the answer tells the one and drops the other.
-  if (untold !== "") yield { text: untold, end: null };
-  const text = cutEvent(`after ${howFar(state)}`, because);
-  yield { text, end: { outcome: "cut", because, usage: state.usage, cut: last.relay } };
 }
 
 /**

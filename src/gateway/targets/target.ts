@@ -3,11 +3,6 @@ import { HEADERS } from "../../wire/headers.ts";
 import type { Call } from "../chain/call.ts";
 import type { Tools } from "../options.ts";
 
-/** A target's base URL may have a path of its own, so the API's path is added and not resolved. */
-export function targetUrl(target: Target, path: string): URL | null {
-  return URL.parse(target.url.replace(/\/+$/, "") + path);
-}
-
 export type UpstreamHeaders =
   | { readonly ok: true; readonly headers: Record<string, string> }
   | { readonly ok: false; readonly because: string };

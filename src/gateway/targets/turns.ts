@@ -1,9 +1,11 @@
+import type { StopSignal } from "../../lib/stop.ts";
 import type { Answer, Attempt, Call } from "../chain/call.ts";
 import type { Tools } from "../options.ts";
 import type { Order } from "./ejection.ts";
+import type { Measure } from "./entry.ts";
 import type { Exchanged, StreamEnding } from "./exchange.ts";
 import { afterFailure, type Fault, type Refused } from "./fault.ts";
-import type { Claim, Measure } from "./health.ts";
+import type { Claim } from "./health.ts";
 import { hedged } from "./hedge.ts";
 import { boundMs, relaySpan, spansOf, usualBoundMs } from "./patience.ts";
 
@@ -20,7 +22,7 @@ export interface Party {
 
 /** The bounds of one try. */
 export interface Asking {
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   readonly firstMs: number;
   readonly stallMs: number;
   readonly onEnd: (end: StreamEnding) => void;
@@ -181,11 +183,12 @@ function askingOf(tools: Tools, call: Call, visit: Visit, measure: Measure): Ask
   const factor = reflex.patience;
   const leftMs = turns.deadlineAt - tools.clock.monotonic();
   const p95Ms = tools.targets.p95Ms(party.name, measure);
+  const peersP95Ms = p95Ms === null ? tools.targets.peersP95Ms(party.name, measure) : null;
   const stallP95Ms = tools.targets.p95Ms(party.name, "stall");
   const span = party.relays === true ? relaySpan(spans[measure], others) : spans[measure];
   return {
     signal: call.signal,
-    firstMs: boundMs({ p95Ms, span, factor, leftMs, others, distrusted }),
+    firstMs: boundMs({ p95Ms, peersP95Ms, span, factor, leftMs, others, distrusted }),
     stallMs: usualBoundMs({ p95Ms: stallP95Ms, span: spans.stall, factor }),
     onEnd: (end) => ended(tools, claim, end),
   };

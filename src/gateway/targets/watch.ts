@@ -1,24 +1,27 @@
 import type { Clock } from "../../ports/clock.ts";
 
 /**
- * Aborts an exchange whose upstream began to answer and then says nothing for too long. What counts
- * is what an answer is made of: a drip of single bytes is the silence that it is for a reader. Only
- * time spent waiting for the upstream counts: a caller that reads slowly is nobody's stall.
+ * Says when an upstream that began to answer has been silent for too long. What counts is what an
+ * answer is made of: a drip of single bytes is the silence that it is for a reader. Time in which
+ * nothing is read of it does not count: a caller that reads slowly is nobody's stall.
  */
 export class Watch {
   readonly #clock: Clock;
-  readonly #cut: AbortController;
   readonly #stallMs: number;
-  readonly #over = new AbortController();
+  readonly #stalled: (because: Error) => void;
+  /** Silence before `#since`. */
   #quietMs = 0;
+  /** When it was last heard of or read again; null while nothing is read of it. */
+  #since: number | null = null;
   #longestMs = 0;
-  #waitingSince: number | null = null;
-  #running = false;
+  #callOff: (() => void) | null = null;
+  #state: "before" | "running" | "over" = "before";
 
-  constructor(clock: Clock, cut: AbortController, stallMs: number) {
+  /** `stalled` is called once at most, with what to say of it. */
+  constructor(clock: Clock, stallMs: number, stalled: (because: Error) => void) {
     this.#clock = clock;
-    this.#cut = cut;
     this.#stallMs = stallMs;
+    this.#stalled = stalled;
   }
 
   /** The longest pause so far, in ms. */
@@ -28,79 +31,50 @@ export class Watch {
 
   /** It began to answer. Until then the bound on its first word is somebody else's. */
   begin(): void {
-    if (this.#running || this.#over.signal.aborted) return;
-    this.#running = true;
-    this.#quietMs = 0;
-    if (this.#waitingSince !== null) this.#waitingSince = this.#clock.monotonic();
-    void this.#run();
+    if (this.#state !== "before") return;
+    this.#state = "running";
+    this.#since = this.#clock.monotonic();
+    this.#callOff = this.#clock.after(this.#stallMs, () => this.#look());
   }
 
   end(): void {
-    this.#over.abort();
-  }
-
-  /** The upstream is being read. */
-  waiting(): void {
-    this.#waitingSince = this.#clock.monotonic();
-  }
-
-  /** What was waited for is here. */
-  got(): void {
-    this.#quietMs = this.#quiet();
-    this.#waitingSince = null;
+    this.#state = "over";
+    this.#callOff?.();
+    this.#callOff = null;
   }
 
   /** It brought something that counts. */
   progress(): void {
-    if (this.#running) this.#longestMs = Math.max(this.#longestMs, this.#quietMs);
+    if (this.#state !== "running") return;
+    const now = this.#clock.monotonic();
+    this.#longestMs = Math.max(this.#longestMs, this.#quiet(now));
     this.#quietMs = 0;
+    if (this.#since !== null) this.#since = now;
   }
 
-  #quiet(): number {
-    const since = this.#waitingSince;
-    return this.#quietMs + (since === null ? 0 : this.#clock.monotonic() - since);
+  /** Nothing is read of it until `resume`. */
+  pause(): void {
+    this.#quietMs = this.#quiet(this.#clock.monotonic());
+    this.#since = null;
+  }
+
+  resume(): void {
+    this.#since = this.#clock.monotonic();
+  }
+
+  #quiet(now: number): number {
+    return this.#quietMs + (this.#since === null ? 0 : now - this.#since);
   }
 
   /** One timer, however many events: it wakes when a silence could have lasted too long, and looks. */
-  async #run(): Promise<void> {
-    for (;;) {
-      const left = this.#stallMs - this.#quiet();
-      if (left <= 0) {
-        this.#cut.abort(new Error(`it stalled: nothing for ${Math.round(this.#stallMs)} ms`));
-        return;
-      }
-      await this.#clock.sleep(left, this.#over.signal);
-      if (this.#over.signal.aborted) return;
+  #look(): void {
+    const left = this.#stallMs - this.#quiet(this.#clock.monotonic());
+    if (left > 0) {
+      // A millisecond at least: a paused one would be looked at again and again meanwhile.
+      this.#callOff = this.#clock.after(Math.max(1, left), () => this.#look());
+      return;
     }
+    this.end();
+    this.#stalled(new Error(`it stalled: nothing for ${Math.round(this.#stallMs)} ms`));
   }
-}
-
-/** The body as it is, with each wait for it seen by the watch, which ends with it. */
-export function watched(
-  body: AsyncIterable<Uint8Array>,
-  watch: Watch,
-): AsyncIterable<Uint8Array, undefined> {
-  const pieces = body[Symbol.asyncIterator]();
-  // By hand: a generator around each stream would cost one more turn of the loop for each event.
-  const iterator: AsyncIterator<Uint8Array, undefined> = {
-    async next() {
-      watch.waiting();
-      try {
-        const piece = await pieces.next();
-        watch.got();
-        if (piece.done !== true) return piece;
-        watch.end();
-        return { done: true, value: undefined };
-      } catch (error) {
-        watch.end();
-        throw error;
-      }
-    },
-    async return() {
-      watch.end();
-      await pieces.return?.();
-      return { done: true, value: undefined };
-    },
-  };
-  return { [Symbol.asyncIterator]: () => iterator };
 }

@@ -28,11 +28,11 @@ export interface Told {
   readonly reached: boolean;
 }
 
-/** Why an exchange ended early, in an operator's words. An aborted `signal` says it itself. */
-export function faultOfError(error: unknown, signal?: AbortSignal): Told {
+/** Why an exchange ended early, in an operator's words. `reason`: why we ended it; null if not we. */
+export function faultOfError(error: unknown, reason: unknown): Told {
+  if (reason !== null) return { kind: "silent", because: messageOf(reason), reached: true };
   const code = codeOf(error);
-  const because = inWords(error, signal);
-  if (signal?.aborted === true) return { kind: "silent", because, reached: true };
+  const because = inWords(error);
   if (UNREACHED[code] !== undefined || TLS.test(code))
     return { kind: "unreached", because, reached: false };
   if (RESET[code] !== undefined) return { kind: "reset", because, reached: true };
@@ -44,8 +44,7 @@ export function faultOfError(error: unknown, signal?: AbortSignal): Told {
 }
 
 /** The same without its kind. */
-export function inWords(error: unknown, signal?: AbortSignal): string {
-  if (signal?.aborted === true) return messageOf(signal.reason);
+export function inWords(error: unknown): string {
   const code = codeOf(error);
   if (TLS.test(code)) return `TLS failed (${code})`;
   if (code === "UND_ERR_BODY_TIMEOUT") return "its answer stalled";

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import type { StreamPart } from "../chain/call.ts";
+import { StreamedAnswer, type StreamHooks } from "./stream.ts";
+
+/** A stream, and in order everything that it said to its exchange. */
+function streamed() {
+  const said: string[] = [];
+  const say = (what: string) => (): void => void said.push(what);
+  const hooks: StreamHooks = {
+    onBegin: say("begin"),
+    onFailed: (because, event) => said.push(`failed: ${because} (${event})`),
+    onEvent: say("event"),
+    onWhole: say("whole"),
+    onCut: (because) => said.push(`cut: ${because}`),
+    pause: say("pause"),
+    resume: say("resume"),
+    leave: say("leave"),
+  };
+  return { stream: new StreamedAnswer(hooks), said };
+}
+
+function event(content: string, finish: string | null = null): string {
+  const choice = { index: 0, delta: { content }, finish_reason: finish };
+  return `data: ${JSON.stringify({ id: "c", choices: [choice] })}\n\n`;
+}
+
+const WHOLE = `${event("Die Rückgabe ")}${event("ist möglich.")}${event("", "stop")}data: [DONE]\n\n`;
+
+async function partsOf(stream: StreamedAnswer): Promise<StreamPart[]> {
+  const parts: StreamPart[] = [];
+  for await (const part of stream) parts.push(part);
+  return parts;
+}
+
+describe("a stream of an upstream, from bytes to parts", () => {
+  it("tells the same text and the same end however its bytes are cut", async () => {
+    const bytes = Buffer.from(WHOLE);
+    const cuts = fc.array(fc.nat(bytes.length), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(cuts, async (places) => {
+        const { stream, said } = streamed();
+        const told = partsOf(stream);
+        const sorted = [0, ...places.toSorted((a, b) => a - b), bytes.length];
+        for (const [i, from] of sorted.entries()) {
+          stream.push(bytes.subarray(from, sorted[i + 1] ?? bytes.length));
+          // The reader has its turn in between, or not.
+          if (from % 2 === 0) await undefined;
+        }
+        stream.ended();
+        const parts = await told;
+        assert.equal(parts.map(({ text }) => text).join(""), WHOLE);
+        assert.equal(parts.at(-1)?.end?.outcome, "complete");
+        assert.deepEqual(
+          said.filter((what) => what !== "event"),
+          ["begin", "whole"],
+        );
+      }),
+    );
+  });
+
+  it("begins with its first sound event and not before", () => {
+    const { stream, said } = streamed();
+    stream.push(Buffer.from(": hello\n\ndata: {"));
+    assert.deepEqual(said, []);
+    assert.equal(stream.begun, false);
+    stream.push(Buffer.from(event("a").slice("data: {".length)));
+    assert.deepEqual(said, ["event", "begin"]);
+    assert.equal(stream.begun, true);
+  });
+
+  it("fails, with the event that says why, when nothing of it was told", () => {
+    const { stream, said } = streamed();
+    stream.push(Buffer.from(`${event("never told")}data: {"error":{"message":"no room"}}\n\n`));
+    assert.deepEqual(said, [
+      "event",
+      'failed: the model\'s server reported: no room ({"error":{"message":"no room"}})',
+      "leave",
+    ]);
+  });
+
+  it("fails when its body ends before any answer", () => {
+    const { stream, said } = streamed();
+    stream.push(Buffer.from(": only a comment\n\n"));
+    stream.ended();
+    assert.deepEqual(said, ["failed: it ended before any answer (null)"]);
+  });
+
+  it("tells what came and then the cut, each apart, when its body breaks", async () => {
+    const { stream, said } = streamed();
+    stream.push(Buffer.from(event("half an ans")));
+    stream.broke(new Error("connection reset"));
+    const parts = await partsOf(stream);
+    assert.deepEqual(
+      parts.map(({ end }) => end?.outcome ?? null),
+      [null, "cut"],
+    );
+    assert.equal(parts[0]?.text, event("half an ans"));
+    assert.match(parts[1]?.text ?? "", /stream_cut/);
+    assert.deepEqual(said, ["event", "begin", "cut: connection reset"]);
+  });
+
+  it("stops reading while its reader is slow, and goes on once that has caught up", async () => {
+    const { stream, said } = streamed();
+    const long = event("x".repeat(40_000));
+    stream.push(Buffer.from(long));
+    stream.push(Buffer.from(long));
+    stream.push(Buffer.from(long));
+    assert.deepEqual(
+      said.filter((what) => what !== "event"),
+      ["begin", "pause"],
+    );
+    const { value } = await stream.next();
+    assert.equal(value?.text, long.repeat(3));
+    assert.equal(said.at(-1), "resume");
+  });
+
+  it("is left when its reader leaves, and says nothing more", async () => {
+    const { stream, said } = streamed();
+    stream.push(Buffer.from(event("a")));
+    const waiting = [await stream.next(), stream.next()] as const;
+    await stream.return();
+    assert.deepEqual(await waiting[1], { done: true, value: undefined });
+    stream.push(Buffer.from(event("b")));
+    stream.broke(new Error("its reader left"));
+    assert.deepEqual(await stream.next(), { done: true, value: undefined });
+    assert.deepEqual(said, ["event", "begin", "leave"]);
+  });
+
+  it("waits for the body's end behind [DONE], but not for a body without one", () => {
+    const { stream, said } = streamed();
+    stream.push(Buffer.from(WHOLE));
+    stream.push(Buffer.from(": bye\n\n"));
+    assert.equal(said.includes("leave"), false);
+    for (let i = 0; i < 5; i++) stream.push(Buffer.alloc(1_000, 0x0a));
+    assert.equal(said.includes("leave"), true);
+  });
+});
