@@ -27,7 +27,9 @@ export function refusalOf(
   request: ChatRequest,
 ): Refusal | null {
   const policies = policiesFor(release, workflow);
-  const text = plain(request.messages.flatMap(textsOf).join("\n"));
+  // Only where it is held against something: of a long context it costs more than all else here.
+  const filtered = policies.some(({ safety = [] }) => safety.length > 0);
+  const text = filtered ? plain(request.messages.flatMap(textsOf).join("\n")) : "";
   for (const { name, safety = [], tools } of policies) {
     const filter = safety.find(({ phrases }) => phrases.some((one) => text.includes(plain(one))));
     if (filter !== undefined) return unsafe(name, filter.name);
