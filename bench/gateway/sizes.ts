@@ -19,7 +19,7 @@ export interface Sizes {
 
 export const FULL: Sizes = {
   connections: 32,
-  warmUpMs: 3_000,
+  warmUpMs: 8_000,
   rounds: 5,
   roundMs: 3_000,
   rates: [1_000, 5_000],
@@ -35,7 +35,7 @@ export const FULL: Sizes = {
 
 export const QUICK: Sizes = {
   ...FULL,
-  warmUpMs: 1_500,
+  warmUpMs: 6_000,
   rounds: 3,
   roundMs: 1_000,
   rateMs: 1_500,

@@ -59,8 +59,8 @@ describe("wrong commands", { concurrency: 2 }, () => {
   }
 });
 
-/** Roles run until they are stopped, and `index` only holds other commands. */
-const WITHOUT_JSON = ["gateway", "agent", "runtime", "controller", "index"];
+/** Roles run until they are stopped, and these groups only hold other commands. */
+const WITHOUT_JSON = ["gateway", "agent", "runtime", "controller", "index", "release", "artifacts"];
 
 describe("help", { concurrency: 2 }, () => {
   const program = buildProgram();

@@ -6,6 +6,7 @@ import { createSystemClock } from "../../src/adapters/clock-system/clock.ts";
 import { openSqliteStore } from "../../src/adapters/store-sqlite/store.ts";
 import { keysOf } from "../../src/app/estate.ts";
 import { verifyChain } from "../../src/core/evidence/chain.ts";
+import { DEFAULT_TIMEOUTS } from "../../src/gateway/options.ts";
 import { intentSchema, ownershipSchema } from "../../src/model/intent.ts";
 import { KEYS } from "../../src/model/keys.ts";
 import {
@@ -122,6 +123,7 @@ describe("controllers that are killed in the middle of a plan", () => {
     for (const workflow of WORKFLOWS) before.set(workflow, await momentOf(workflow));
     const traffic = startTraffic([callerOf(up, to)]);
 
+    const diedAt = Date.now();
     await up.supervisor.killRegion(from);
     const planId = await planOf(MOVED, before.get(MOVED)?.planIds ?? []);
     const { steps } = await readPlan(planId);
@@ -129,17 +131,23 @@ describe("controllers that are killed in the middle of a plan", () => {
       await reached(planId, id);
       await killLeader(planId, id);
     }
+    const opened: number[] = [];
     for (const workflow of WORKFLOWS) {
       const moment = before.get(workflow) ?? assert.fail();
       const id = workflow === MOVED ? planId : await planOf(workflow, moment.planIds);
       await completed(id);
+      opened.push(await openedAt(id));
       const ownershipChanges = 1;
       await assertOnce(workflow, id, moment, { to, ownershipChanges });
     }
     const { answered, failures } = await traffic.stop();
-    assert.deepEqual(failures, []);
+    const openedMs = Math.max(...opened) - diedAt;
+    // Each dead leader costs its lease. A request is held for so long and no longer: whoever asked
+    // at the very beginning may be told then, in so many words, that nobody answers.
+    const untold = failures.filter((why) => !/: 503 No region answers/.test(why));
+    assert.deepEqual(openedMs < DEFAULT_TIMEOUTS.holdMs ? failures : untold, []);
     assert.ok(answered > 0);
-    t.diagnostic(`${steps.length} leaders killed in one failover`);
+    t.diagnostic(`${steps.length} leaders killed in one failover, open after ${openedMs} ms`);
   });
 
   it("were killed at every kind of step, and left one unbroken record", async (t) => {
@@ -276,6 +284,12 @@ describe("controllers that are killed in the middle of a plan", () => {
 
   async function readState(planId: string): Promise<PlanState> {
     return planStateSchema.parse((await store.get(KEYS.planState(planId)))?.value);
+  }
+
+  /** When a plan opened traffic: wall clock, ms. */
+  async function openedAt(planId: string): Promise<number> {
+    const { steps } = await readState(planId);
+    return steps.find(({ id }) => id === "open-traffic")?.endedAt ?? assert.fail();
   }
 
   async function intentOf(workflow: string) {

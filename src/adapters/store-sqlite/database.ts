@@ -64,7 +64,7 @@ function reasonOf(error: unknown, folder: string): string {
 
 function setUp(db: DatabaseSync, path: string): void {
   // Before anything is written: switching another program's database to WAL would alter it.
-  const isNew = judgeOwner(db, path);
+  const isNew = inOneRead(db, () => judgeOwner(db, path));
   const mode = db.prepare("PRAGMA journal_mode = WAL").get()?.journal_mode;
   if (mode !== "wal") {
     throw notWritable(path, "its file system cannot be shared by processes (no WAL)");
@@ -78,6 +78,19 @@ function setUp(db: DatabaseSync, path: string): void {
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");
     throw error;
+  }
+}
+
+/**
+ * Looks at one state of the file. Between two looks another process may make it a store, and one
+ * that was empty a moment ago would have tables of nobody.
+ */
+function inOneRead<T>(db: DatabaseSync, look: () => T): T {
+  db.exec("BEGIN");
+  try {
+    return look();
+  } finally {
+    if (db.isTransaction) db.exec("COMMIT");
   }
 }
 

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { on, once } from "node:events";
 import { existsSync, mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { mkdtemp, open as openFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import { Worker } from "node:worker_threads";
 import { storeContract } from "../../../test/contract/store.ts";
 import { isTideoverError, put, valuesOf } from "../../../test/contract/store-cases.ts";
 import { TideoverError } from "../../lib/errors.ts";
@@ -97,6 +98,44 @@ test("three processes that open one new file and race increments lose none", asy
   );
   assert.equal((await open().get("counter"))?.value, 180);
 });
+
+test("many threads that open one new file at one moment all find a store of ours", async (t) => {
+  const start = new Int32Array(new SharedArrayBuffer(4));
+  for (let round = 0; round < 12; round++) {
+    const { path } = await place(t);
+    Atomics.store(start, 0, 0);
+    const threads = Array.from({ length: 8 }, () => opener(path, start));
+    await Promise.all(threads.map(({ ready }) => ready));
+    Atomics.store(start, 0, 1);
+    Atomics.notify(start, 0);
+    assert.deepEqual(
+      await Promise.all(threads.map(({ opened }) => opened)),
+      threads.map(() => "opened"),
+    );
+  }
+});
+
+/** A thread that opens the store when `start` says so, and tells what came of it. */
+function opener(path: string, start: Int32Array) {
+  const url = new URL("./database.ts", import.meta.url).href;
+  const code = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    import(${JSON.stringify(url)}).then(({ openDatabase }) => {
+      parentPort.postMessage("ready");
+      Atomics.wait(workerData.start, 0, 0);
+      try {
+        openDatabase(workerData.path, 5_000).close();
+        parentPort.postMessage("opened");
+      } catch (error) {
+        parentPort.postMessage(String(error));
+      }
+    });`;
+  const worker = new Worker(code, { eval: true, workerData: { path, start } });
+  const told = on(worker, "message");
+  const next = async (): Promise<unknown> => (await told.next()).value?.[0];
+  const ready = next();
+  return { ready, opened: ready.then(next) };
+}
 
 test("a writer that is killed leaves whole transactions, and all that it was told", async (t) => {
   const { path, open } = await place(t);
