@@ -34,7 +34,8 @@ const MOST_HEAP_MIB_PER_HOUR = 8;
 /** A shorter run cannot be projected: one collection more or less would be hundreds of MiB an hour. */
 const LEAST_MS = 15 * 60_000;
 const LEAST_COLLECTIONS = 8;
-const MOST_MIB_SHORT = 64;
+/** Bodies without end are read up to 64 MiB each, and two or three may be under way at once. */
+const MOST_MIB_SHORT = 192;
 
 export interface Seen {
   readonly samples: readonly Sample[];
