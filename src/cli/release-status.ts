@@ -1,18 +1,14 @@
-import { existsSync } from "node:fs";
 import { Command } from "commander";
-import { createSystemClock } from "../adapters/clock-system/clock.ts";
-import { openSqliteStore } from "../adapters/store-sqlite/store.ts";
 import {
   type RegionRelease,
   type ReleaseStatus,
   readReleaseStatus,
 } from "../api/release-status.ts";
 import type { Estate } from "../app/estate.ts";
-import { TideoverError } from "../lib/errors.ts";
 import { formatDuration } from "../model/units.ts";
-import { connect } from "./connect.ts";
+import { AGE_UNKNOWN, askOrRead } from "./connect.ts";
 import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "./options.ts";
-import { paint, print, printJson, progress, table } from "./output.ts";
+import { paint, print, printJson, table } from "./output.ts";
 
 export function releaseStatusCommand(): Command {
   return withEstateOptions(new Command("status"))
@@ -27,21 +23,12 @@ export function releaseStatusCommand(): Command {
     });
 }
 
-/** From a controller, or with all of them dead from the store itself. */
-async function statusOf(estate: Estate): Promise<ReleaseStatus> {
-  try {
-    return await connect(estate).release();
-  } catch (error) {
-    const down = error instanceof TideoverError && error.code === "ESTATE_NOT_UP";
-    if (!down || !existsSync(estate.data.store)) throw error;
-    progress(`tideover: ${error.message}; this is what the store held last:`);
-    const store = openSqliteStore({ path: estate.data.store, clock: createSystemClock() });
-    try {
-      return await readReleaseStatus(store, estate.spec, () => Number.POSITIVE_INFINITY);
-    } finally {
-      await store.close();
-    }
-  }
+function statusOf(estate: Estate): Promise<ReleaseStatus> {
+  return askOrRead(
+    estate,
+    (control) => control.release(),
+    (store) => readReleaseStatus(store, estate.spec, AGE_UNKNOWN),
+  );
 }
 
 /** The status as a person reads it: the answer first, the figures after. */

@@ -1,7 +1,4 @@
-import { existsSync } from "node:fs";
 import { Command } from "commander";
-import { createSystemClock } from "../adapters/clock-system/clock.ts";
-import { openSqliteStore } from "../adapters/store-sqlite/store.ts";
 import {
   type EstateStatus,
   readStatus,
@@ -9,11 +6,10 @@ import {
   type WorkflowStatus,
 } from "../api/status.ts";
 import type { Estate } from "../app/estate.ts";
-import { TideoverError } from "../lib/errors.ts";
 import { formatDuration } from "../model/units.ts";
-import { connect } from "./connect.ts";
+import { AGE_UNKNOWN, askOrRead } from "./connect.ts";
 import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "./options.ts";
-import { paint, print, printJson, progress, table } from "./output.ts";
+import { paint, print, printJson, table } from "./output.ts";
 
 export function statusCommand(): Command {
   return withEstateOptions(new Command("status"))
@@ -26,24 +22,12 @@ export function statusCommand(): Command {
     });
 }
 
-/** From a controller, or with all of them dead from the store itself: at 3 a.m. both must work. */
-async function statusOf(estate: Estate): Promise<EstateStatus> {
-  try {
-    return await connect(estate).status();
-  } catch (error) {
-    const down = error instanceof TideoverError && error.code === "ESTATE_NOT_UP";
-    if (!down || !existsSync(estate.data.store)) throw error;
-    progress(`tideover: ${error.message}; this is what the store held last:`);
-    const store = openSqliteStore({ path: estate.data.store, clock: createSystemClock() });
-    try {
-      return {
-        ...(await readStatus(store, estate.spec, () => Number.POSITIVE_INFINITY)),
-        leader: null,
-      };
-    } finally {
-      await store.close();
-    }
-  }
+function statusOf(estate: Estate): Promise<EstateStatus> {
+  return askOrRead(
+    estate,
+    (control) => control.status(),
+    async (store) => ({ ...(await readStatus(store, estate.spec, AGE_UNKNOWN)), leader: null }),
+  );
 }
 
 /** The status as a person reads it: the answer first, the figures after. */

@@ -3,6 +3,7 @@ import {
   edgeOf,
   type GoldenScore,
   type Histogram,
+  mergedHistogram,
   type OutcomeWindow,
 } from "../../../model/outcomes.ts";
 
@@ -40,21 +41,11 @@ export function sampleOf(
     requests: sum(({ requests }) => requests),
     errors: sum(({ errors }) => errors),
     refusals: sum(({ refusals }) => refusals),
-    latency: merged(windows.map(({ latency }) => latency)),
-    length: merged(windows.map(({ length }) => length)),
-    cost: merged(windows.map(({ cost }) => cost)),
+    latency: mergedHistogram(windows.map(({ latency }) => latency)),
+    length: mergedHistogram(windows.map(({ length }) => length)),
+    cost: mergedHistogram(windows.map(({ cost }) => cost)),
     golden: goldenOf(scores),
   };
-}
-
-function merged(histograms: readonly Histogram[]): Histogram {
-  const counts: Record<string, number> = {};
-  for (const histogram of histograms) {
-    for (const [bucket, count] of Object.entries(histogram)) {
-      counts[bucket] = (counts[bucket] ?? 0) + count;
-    }
-  }
-  return counts;
 }
 
 function goldenOf(scores: readonly GoldenScore[]): Map<string, boolean> {
