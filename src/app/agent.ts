@@ -13,8 +13,9 @@ import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
 import { openIndexes } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
-import { releaseVerifier, trustOf } from "./release-trust.ts";
+import { releaseVerifier } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
+import { trustOf } from "./trust-root.ts";
 
 /** One region's agent: the only process that writes the region's indexes. */
 export async function composeAgent(estate: Estate, regionName: string): Promise<Role> {

@@ -16,8 +16,9 @@ import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
 import { indexFiles, openIndexFiles } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
-import { releaseVerifier, trustOf } from "./release-trust.ts";
+import { releaseVerifier } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
+import { trustOf } from "./trust-root.ts";
 
 /** What a worker thread is made of, beside what all of them share. Plain data. */
 export interface GatewayParts {

@@ -1,17 +1,11 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { readPublicKey } from "../config/release-key.ts";
 import type { LoadedRelease } from "../core/publish/releases.ts";
 import { type BuiltRelease, partsOf } from "../core/release/build.ts";
 import { readParts } from "../core/release/read.ts";
 import { factsOf, verifySignature } from "../core/release/signature.ts";
 import { canonicalJson } from "../lib/canonical.ts";
 import type { OfferedRelease } from "../model/snapshot.ts";
-import { releaseSpecOf } from "../model/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ReleaseVerifier } from "../ports/releases.ts";
-import { makeWritable } from "./data-dir.ts";
-import type { Estate } from "./estate.ts";
 
 /**
  * How a region verifies a release by itself: every part against the one digest, the body against
@@ -58,37 +52,4 @@ export function signedNumber(
   if (judged.ok || trust.length > 0) return judged.ok ? judged.number : null;
   const claims = signatures.flatMap(({ payload }) => factsOf(payload)?.number ?? []);
   return claims.length === 0 ? null : Math.max(...claims);
-}
-
-/**
- * The trust root of one region: its own copies of the keys that the spec names. They are renewed
- * while the files of the spec can be read, and used as they are when they cannot.
- */
-export function trustOf(estate: Estate, region: string): () => readonly string[] {
-  const folder = estate.data.region(region).trust;
-  const named = releaseSpecOf(estate.spec)?.trust ?? [];
-  const sources = named.map((file) => resolve(dirname(estate.specPath), file)).filter(existsSync);
-  if (sources.length > 0) makeWritable(folder);
-  for (const file of sources) {
-    writeFileSync(join(folder, basename(file)), readPublicKey(readFileSync(file, "utf8"), file));
-  }
-  return () => readTrust(folder, named);
-}
-
-/** The keys that the spec names, as they lie beside it: what a controller judges by. */
-export function namedTrust(estate: Estate): () => readonly string[] {
-  const named = releaseSpecOf(estate.spec)?.trust ?? [];
-  const files = named.map((file) => resolve(dirname(estate.specPath), file));
-  return () => files.map((file) => readPublicKey(readFileSync(file, "utf8"), file));
-}
-
-/** Throws when a key that the spec names is neither here nor there: nobody is trusted by mistake. */
-function readTrust(folder: string, named: readonly string[]): string[] {
-  const here = existsSync(folder) ? readdirSync(folder) : [];
-  const missing = named.find((file) => !here.includes(basename(file)));
-  if (missing !== undefined) throw new Error(`the trusted key ${missing} cannot be found`);
-  return named.map((file) => {
-    const path = join(folder, basename(file));
-    return readPublicKey(readFileSync(path, "utf8"), path);
-  });
 }

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import type { ControlClient } from "../api/client.ts";
+import type { Estate } from "../app/estate.ts";
 import { findRelease } from "../app/find-release.ts";
 import { TideoverError } from "../lib/errors.ts";
 import { connect } from "./connect.ts";
@@ -20,8 +21,9 @@ export function releaseActivateCommand(): Command {
     .addOption(timeoutOption("600"))
     .addOption(jsonOption())
     .action(async (text: string, flags: EstateFlags & ChangeFlags) => {
-      const control = connect(runningEstate(flags));
-      const release = await knownDigest(control, text, flags.by ?? "operator");
+      const estate = runningEstate(flags);
+      const control = connect(estate);
+      const release = await knownDigest(control, text, { estate, by: flags.by ?? "operator" });
       await changeRelease(control, { kind: "activate", release }, flags);
     });
 }
@@ -35,10 +37,14 @@ export function timeoutOption(seconds: string): Option {
 }
 
 /** The digest that is meant, of a release that the estate knows by then. */
-async function knownDigest(control: ControlClient, text: string, by: string): Promise<string> {
+async function knownDigest(
+  control: ControlClient,
+  text: string,
+  { estate, by }: { readonly estate: Estate; readonly by: string },
+): Promise<string> {
   const named = await namedIn(control, text);
   if (named !== null) return named;
-  const { digest, body, signatures = [], parts = {} } = await findRelease(text);
+  const { digest, body, signatures = [], parts = {} } = await findRelease(text, estate);
   await control.makeKnown({ digest, body, signatures, parts }, by);
   progress(`tideover: the estate knows release ${body.name} ${body.version} (${digest})`);
   return digest;

@@ -242,3 +242,20 @@ test("a release folder that changed is made known by a restart, and not activate
   world.requestRelease("activate", NEW);
   await world.until("it is good", () => world.releaseIntent().good[0] === NEW);
 });
+
+test("signatures that were made since reach every gateway, and nothing else changes", async () => {
+  const world = new World();
+  world.start("c1");
+  await world.run(1_500);
+  const signatures = [{ payload: "{}", signature: "c2lnbmVk" }];
+  world.kill("c1");
+  world.start("c2", { release: { ...SIM_RELEASE, signatures, number: 7 } });
+  await world.until("every gateway has it", () =>
+    [...world.regions.values()].every(
+      ({ snapshot }) => snapshot?.releases[OLD]?.signatures.length === 1,
+    ),
+  );
+  assert.ok(said(world, new RegExp(`release ${OLD} bears new signatures`)));
+  const { good, epoch } = world.releaseIntent();
+  assert.deepEqual([good, epoch], [[OLD], 1]);
+});

@@ -314,7 +314,15 @@ const releaseSpecSchema = z.strictObject({
   trust: z
     .array(z.string())
     .default([])
-    .describe("Public keys (PEM files) whose releases are served; none: unsigned ones are, too."),
+    .describe(
+      "Public keys (PEM files) whose releases are served; none, and no `signing`: unsigned ones are, too.",
+    ),
+  signing: z
+    .enum(["embedded"])
+    .optional()
+    .describe(
+      "embedded: releases are signed where the estate runs, by a key pair that it makes in its data folder and trusts beside `trust`. For estates on one machine.",
+    ),
   bake: durationSchema
     .prefault("5s")
     .describe("How long a region runs a new release before the next region gets it."),
