@@ -18,8 +18,8 @@ export interface ReleaseRoutesOptions {
   readonly newId: () => string;
   /** A release that does not verify here is not made known: no plan shall begin with it. */
   readonly verifyRelease: ReleaseVerifier;
-  /** Number that a trusted signature of it bears; null when none does. */
-  readonly numberOf: (release: OfferedRelease) => number | null;
+  /** What its trusted signatures claim. */
+  readonly claimsOf: (release: OfferedRelease) => Pick<KnownRelease, "number" | "expires">;
 }
 
 const offeredSchema = z.strictObject({
@@ -52,13 +52,13 @@ export function addReleaseRoutes(
 
 /** Known before it is activated: a plan must find all that it needs in the store. */
 async function makeKnown(
-  { store, clock, verifyRelease, numberOf }: ReleaseRoutesOptions,
+  { store, clock, verifyRelease, claimsOf }: ReleaseRoutesOptions,
   { by, ...offered }: z.infer<typeof offeredSchema>,
 ): Promise<Pick<KnownRelease, "digest" | "number" | "since" | "by">> {
   const why = await verdictOf(verifyRelease, offered);
   if (why !== null) throw refused(`release ${offered.digest} is refused: ${why}`);
   const key = KEYS.release(offered.digest);
-  const known: KnownRelease = { ...offered, number: numberOf(offered), since: clock.now(), by };
+  const known: KnownRelease = { ...offered, ...claimsOf(offered), since: clock.now(), by };
   const before = await store.get(key);
   // Signed again, or with another key, it is the same release with better papers.
   const same = before === null ? null : knownReleaseSchema.parse(before.value);

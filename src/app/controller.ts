@@ -15,7 +15,7 @@ import { type Estate, keysOf } from "./estate.ts";
 import { withCanaryKeys } from "./keys.ts";
 import { createLogger } from "./logger.ts";
 import { firstRelease } from "./own-releases.ts";
-import { releaseVerifier, signedNumber } from "./release-trust.ts";
+import { claimsOf, releaseVerifier } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
 import { namedTrust } from "./trust-root.ts";
 
@@ -56,7 +56,7 @@ export async function composeController(estate: Estate, address: string): Promis
     token: keys.token,
     newId: randomUUID,
     verifyRelease: releaseVerifier({ trust, clock }),
-    numberOf: (offered) => signedNumber(offered, trust()),
+    claimsOf: (offered) => claimsOf(offered, trust()),
   });
   // The API first: a controller that stops must not be asked for anything more.
   return closing(api, [{ close: () => controller.stop() }, probe, store]);

@@ -33,7 +33,8 @@ async function fromRegistry(text: string): Promise<LoadedRelease> {
   }
 }
 
-async function readFrom(source: ArtifactSource, ref: string): Promise<LoadedRelease> {
+/** A release with its signatures and parts, out of a layout or a registry, every byte compared. */
+export async function readFrom(source: ArtifactSource, ref: string): Promise<LoadedRelease> {
   const { digest, body, parts } = await readReleaseFrom(source, ref);
   const signatures = await readSignaturesFrom(source, digest);
   const texts = [...parts].map(

@@ -1,44 +1,24 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { parseDocument } from "yaml";
-import { makeReleaseKeys, type ReleaseKeyPair, readPrivateKey } from "../config/release-key.ts";
+import { makeReleaseKeys } from "../config/release-key.ts";
 import type { LoadedRelease } from "../core/publish/releases.ts";
 import { signatureTag } from "../model/artifact.ts";
 import { KEYS } from "../model/keys.ts";
 import { SimClock } from "../sim/clock.ts";
 import { MemoryBackend, MemoryStore } from "../sim/store.ts";
-import { type Estate, openEstate } from "./estate.ts";
+import type { Estate } from "./estate.ts";
 import { findRelease } from "./find-release.ts";
 import { firstRelease } from "./own-releases.ts";
-import { publishTo, withLayout } from "./release-places.ts";
-import { signRelease } from "./release-signing.ts";
+import { withLayout } from "./release-places.ts";
 import { releaseVerifier } from "./release-trust.ts";
+import { estateWith, signIn, trusting } from "./signed-estate.fixture.ts";
 import { tempFolder } from "./temp-data.fixture.ts";
 import { namedTrust, trustOf } from "./trust-root.ts";
 
-const SAMPLE = join(dirname(fileURLToPath(import.meta.url)), "../../examples/estate");
 const clock = new SimClock(Date.parse("2026-11-23T12:00:00Z"));
 const REGIONS = ["eu-west", "us-east"];
-
-/** The sample estate with another `release:`, in a folder of its own. */
-function estateWith(change: object = {}, files: Readonly<Record<string, string>> = {}): Estate {
-  const folder = join(tempFolder(), "source");
-  cpSync(SAMPLE, folder, { recursive: true });
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  }
-  const spec = join(folder, "tideover.yaml");
-  const document = parseDocument(readFileSync(spec, "utf8"));
-  for (const [key, value] of Object.entries(change)) document.set(key, value);
-  writeFileSync(spec, document.toString());
-  return openEstate({ spec, data: join(folder, "..", "data") });
-}
-
-const trusting = (...trust: string[]) => ({ release: { folder: "./release", trust } });
 
 /** A store of an estate that has begun, or has not. */
 function storeOf(begun: boolean): MemoryStore {
@@ -56,16 +36,6 @@ async function refusedBy(estate: Estate, region: string, release: LoadedRelease)
   const { digest, body, signatures = [], parts = {} } = release;
   const verify = releaseVerifier({ trust: trustOf(estate, region), clock });
   return verify({ digest, body, signatures, parts });
-}
-
-/** Signs the estate's release where an operator would: in a layout that was built from the folder. */
-async function signIn(layout: string, estate: Estate, { privateKey }: ReleaseKeyPair, number = 1) {
-  const { built } = estate.release ?? assert.fail("the sample has a release");
-  await publishTo(layout, built, ["latest"]);
-  const key = await readPrivateKey(privateKey, "a test's key", null);
-  await withLayout(layout, (store) =>
-    signRelease(store, "latest", key, { number, expires: null, reference: null }),
-  );
 }
 
 describe("an estate that signs its releases itself", () => {
@@ -139,7 +109,7 @@ describe("an estate that trusts keys", () => {
     const estate = estateWith(trusting("ours.pub"), { "ours.pub": ours.publicKey });
     await signIn(estate.data.releases, estate, theirs);
     await assert.rejects(begin(estate), { code: "RELEASE_UNTRUSTED" });
-    await signIn(estate.data.releases, estate, ours, 7);
+    await signIn(estate.data.releases, estate, ours, { number: 7 });
     const release = (await begin(estate)) ?? assert.fail("it begins with a release");
     assert.equal(release.number, 7);
     assert.equal(await refusedBy(estate, "eu-west", release), null);
@@ -153,7 +123,7 @@ describe("an estate that trusts keys", () => {
       { "ours.pub": ours.publicKey },
     );
     await assert.rejects(begin(estate), { message: new RegExp(`and in ${source}`) });
-    await signIn(source, estate, ours, 3);
+    await signIn(source, estate, ours, { number: 3 });
     assert.equal((await begin(estate))?.number, 3);
   });
 

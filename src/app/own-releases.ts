@@ -21,7 +21,7 @@ import type { Estate } from "./estate.ts";
 import { ensureOwnKey, signsItself } from "./own-key.ts";
 import { withLayout } from "./release-places.ts";
 import { nextReleaseNumber, signRelease } from "./release-signing.ts";
-import { loadedRelease, signedNumber } from "./release-trust.ts";
+import { claimsOf, loadedRelease } from "./release-trust.ts";
 import { namedTrust } from "./trust-root.ts";
 
 /** What a first start needs to be told of, and to tell. */
@@ -43,7 +43,8 @@ export async function firstRelease(
 ): Promise<LoadedRelease | null> {
   if (estate.release === null) return null;
   try {
-    return await trustedFolder(estate, estate.release.built, clock.now());
+    const trust = namedTrust(estate)();
+    return await trustedFolder(estate, estate.release.built, { trust, now: clock.now() });
   } catch (error) {
     if ((await store.get(KEYS.releaseIntent)) === null) throw error;
     const next = error instanceof TideoverError ? error.next : undefined;
@@ -59,14 +60,13 @@ export async function firstRelease(
 export async function trustedFolder(
   estate: Estate,
   built: BuiltRelease,
-  now: number,
+  { trust, now }: { readonly trust: readonly string[]; readonly now: number },
 ): Promise<LoadedRelease> {
-  const trust = namedTrust(estate)();
   const release = await withSignatures(estate, built);
   const { digest, signatures = [] } = release;
   if (trust.length === 0) return release;
   const judged = verifySignature({ digest, signatures, trust, now, atLeast: null });
-  if (judged.ok) return { ...release, number: judged.number };
+  if (judged.ok) return release;
   throw folderRefused(estate, digest, judged);
 }
 
@@ -83,11 +83,7 @@ export async function withSignatures(estate: Estate, built: BuiltRelease): Promi
     : await foundHere(estate, built);
   const signatures = [...own, ...(trusts ? await foundAtSource(estate, built) : [])];
   const trust = namedTrust(estate)();
-  const { digest, body, parts = {} } = release;
-  return {
-    ...{ digest, body, parts, signatures },
-    number: signedNumber({ digest, body, parts, signatures }, trust),
-  };
+  return { ...release, signatures, ...claimsOf({ digest: built.digest, signatures }, trust) };
 }
 
 /** Puts it into the estate's own layout, and signs it there unless the own key did so before. */

@@ -1,7 +1,12 @@
 import type { LoadedRelease } from "../core/publish/releases.ts";
 import { type BuiltRelease, partsOf } from "../core/release/build.ts";
 import { readParts } from "../core/release/read.ts";
-import { factsOf, verifySignature } from "../core/release/signature.ts";
+import {
+  factsOf,
+  type SignedFacts,
+  signedClaims,
+  verifySignature,
+} from "../core/release/signature.ts";
 import { canonicalJson } from "../lib/canonical.ts";
 import type { OfferedRelease } from "../model/snapshot.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -17,7 +22,7 @@ export function releaseVerifier(options: {
   readonly trust: () => readonly string[];
   readonly clock: Clock;
 }): ReleaseVerifier {
-  return ({ digest, body, signatures, parts }) => {
+  return ({ digest, body, signatures, parts }, ran = false) => {
     const bytes = Object.entries(parts).map(
       ([name, text]) => [name, Buffer.from(text, "base64")] as const,
     );
@@ -28,7 +33,7 @@ export function releaseVerifier(options: {
     const trust = options.trust();
     if (trust.length === 0) return null;
     // No least number: a region that starts serves what it is told, which may be a rollback.
-    const now = options.clock.now();
+    const now = ran ? null : options.clock.now();
     const judged = verifySignature({ digest, signatures, trust, now, atLeast: null });
     return judged.ok ? null : `${judged.because} (${judged.code})`;
   };
@@ -43,13 +48,15 @@ export function loadedRelease({ built }: { readonly built: BuiltRelease }): Load
   return { digest, body, signatures: [], parts: Object.fromEntries(parts) };
 }
 
-/** Number that a trusted signature bears; of an estate that trusts no key, that of any. */
-export function signedNumber(
-  { digest, signatures }: OfferedRelease,
+/**
+ * What trusted signatures of a release claim; of an estate that trusts no key, the highest number
+ * of any, and no expiry, as nobody judges it there.
+ */
+export function claimsOf(
+  { digest, signatures }: Pick<OfferedRelease, "digest" | "signatures">,
   trust: readonly string[],
-): number | null {
-  const judged = verifySignature({ digest, signatures, trust, now: 0, atLeast: null });
-  if (judged.ok || trust.length > 0) return judged.ok ? judged.number : null;
-  const claims = signatures.flatMap(({ payload }) => factsOf(payload)?.number ?? []);
-  return claims.length === 0 ? null : Math.max(...claims);
+): Pick<SignedFacts, "number" | "expires"> {
+  if (trust.length > 0) return signedClaims({ digest, signatures, trust });
+  const numbers = signatures.flatMap(({ payload }) => factsOf(payload)?.number ?? []);
+  return { number: numbers.length === 0 ? null : Math.max(...numbers), expires: null };
 }

@@ -457,6 +457,49 @@ describe("a gateway that cannot verify its region's release", () => {
     assert.equal(restarted.current(), null);
   });
 
+  /** The file of a gateway that has served A and then B. */
+  async function servedBoth(): Promise<void> {
+    const before = holderWith();
+    for (const [number, release] of [A, B].entries()) {
+      assert.ok((await before.offer(world.sign(offered(number + 1, release)))).adopted);
+    }
+  }
+
+  it("goes on with a release that expires while it runs, through a failover and a rollback", async () => {
+    await servedBoth();
+    const dates = { over: false };
+    const over = expired(A.digest, B.digest, releaseCalled("gamma").digest);
+    const running = holderWith((release, ran) => (dates.over ? over(release, ran) : null));
+    assert.equal(await running.load(), null);
+    dates.over = true;
+    assert.equal(await refusalOf(running, offered(5, B)), null, "a failover's snapshot");
+    assert.equal(await refusalOf(running, offered(6, A)), null, "a rollback's snapshot");
+    assert.match(
+      (await refusalOf(running, offered(7, releaseCalled("gamma")))) ?? "adopted",
+      /has expired/,
+      "what it has never served is judged",
+    );
+  });
+
+  it("starts with no release that has expired, and takes none that it is offered then", async () => {
+    await servedBoth();
+    const holder = holderWith(expired(A.digest, B.digest));
+    const error = await holder.load();
+    assert.match(error?.message ?? "", /has expired/);
+    assert.match(error?.next ?? "", /waits for a signed snapshot/);
+    assert.match((await refusalOf(holder, offered(3, B))) ?? "adopted", /has expired/);
+  });
+
+  const expired =
+    (...digests: string[]): ReleaseVerifier =>
+    ({ digest }, ran) =>
+      !ran && digests.includes(digest) ? "its signature has expired" : null;
+
+  async function refusalOf(holder: SnapshotHolder, snapshot: Snapshot): Promise<string | null> {
+    const offer = await holder.offer(world.sign(snapshot));
+    return offer.adopted ? null : offer.reason;
+  }
+
   it("a verifier that fails is a refusal, and not the gateway's end", async () => {
     const holder = holderWith(() => {
       throw new Error("the trust root cannot be read");

@@ -34,7 +34,7 @@ const envelopeSchema = z.object(signedSnapshotSchema.shape);
 const payloadSchema = z.object({
   number: z.int(),
   regions: z.record(z.string(), z.object({ release: z.string() })),
-  releases: z.record(z.string(), carriedReleaseSchema.pick({ body: true })),
+  releases: z.record(z.string(), carriedReleaseSchema.omit({ parts: true })),
 });
 
 function readSnapshot(entry: StoreEntry | null, world: World): KnownSnapshot | null {
@@ -46,7 +46,7 @@ function readSnapshot(entry: StoreEntry | null, world: World): KnownSnapshot | n
   if (!payload.success) return null;
   const { number, regions, releases } = payload.data;
   const digest = regions[world.options.region]?.release;
-  const body = digest === undefined ? undefined : releases[digest]?.body;
-  const release = digest === undefined || body === undefined ? null : { digest, body };
+  const carried = digest === undefined ? undefined : releases[digest];
+  const release = digest === undefined || carried === undefined ? null : { digest, ...carried };
   return { signed: signed.data, number, release };
 }

@@ -177,8 +177,8 @@ export interface SignatureQuestion {
   readonly signatures: readonly ReleaseSignature[];
   /** PEM public keys. Several, so that a key can be changed without a gap; one match is enough. */
   readonly trust: readonly string[];
-  /** Wall clock, ms since 1970: an expiry is a date that people wrote. */
-  readonly now: number;
+  /** Wall clock, ms since 1970: an expiry is a date that people wrote. null: it is not judged. */
+  readonly now: number | null;
   /** Lowest number that may be activated; null where going back is meant, as in a rollback. */
   readonly atLeast: number | null;
 }
@@ -233,11 +233,33 @@ function judge(signature: ReleaseSignature, question: SignatureQuestion): Signat
       "RELEASE_TAMPERED",
       `${by} is of another release: expected ${digest}, found ${facts.digest}`,
     );
-  if (facts.expires !== null && now >= Date.parse(facts.expires))
+  if (facts.expires !== null && now !== null && now >= Date.parse(facts.expires))
     return refusal("RELEASE_EXPIRED", `${by} expired at ${facts.expires}`);
   if (atLeast !== null && (facts.number ?? -1) < atLeast)
     return refusal("RELEASE_DOWNGRADED", `${by} bears ${numbered(facts)}, below ${atLeast}`);
   return { ok: true, keyId, number: facts.number, expires: facts.expires };
+}
+
+/**
+ * What all trusted signatures of a release claim together: the highest number, and the time until
+ * which one of them is good; null: none bears a number, and one is good for ever.
+ */
+export function signedClaims(
+  question: Pick<SignatureQuestion, "digest" | "signatures" | "trust">,
+): Pick<SignedFacts, "number" | "expires"> {
+  const facts = question.signatures
+    .filter((one) => judge(one, { ...question, now: null, atLeast: null }).ok)
+    .flatMap(({ payload }) => factsOf(payload) ?? []);
+  const numbers = facts.flatMap(({ number }) => number ?? []);
+  const ends = facts.map(({ expires }) => expires);
+  return {
+    number: numbers.length === 0 ? null : Math.max(...numbers),
+    expires: ends.includes(null) ? null : (ends.toSorted(byTime).at(-1) ?? null),
+  };
+}
+
+function byTime(a: string | null, b: string | null): number {
+  return Date.parse(a ?? "") - Date.parse(b ?? "");
 }
 
 function numbered({ number }: SignedFacts): string {
