@@ -27,7 +27,9 @@ const offeredSchema = z.strictObject({
   digest: z.string(),
   by: z.string().default("operator"),
 });
-const wishSchema = releaseRequestSchema.pick({ release: true, by: true }).partial();
+const wishSchema = releaseRequestSchema
+  .pick({ release: true, by: true, acceptChanges: true })
+  .partial();
 
 /** What is asked of the release. Behind the token, as the rest of the control API. */
 export function addReleaseRoutes(
@@ -44,9 +46,13 @@ export function addReleaseRoutes(
     return context.json(await makeKnown(options, offered), 201);
   });
   app.post("/v1/release/:kind{activate|rollback|continue}", async (context) => {
-    const { release = null, by = "operator" } = parsed(wishSchema, await context.req.text());
+    const {
+      release = null,
+      by = "operator",
+      ...rest
+    } = parsed(wishSchema, await context.req.text());
     const kind = releaseRequestSchema.shape.kind.parse(context.req.param("kind"));
-    return context.json(await leaveRequest(options, { kind, release, by }), 202);
+    return context.json(await leaveRequest(options, { kind, release, by, ...rest }), 202);
   });
 }
 
@@ -80,7 +86,7 @@ async function verdictOf(verify: ReleaseVerifier, offered: OfferedRelease): Prom
 
 async function leaveRequest(
   { store, newId, clock }: ReleaseRoutesOptions,
-  wish: Pick<ReleaseRequest, "kind" | "release" | "by">,
+  wish: Omit<ReleaseRequest, "id" | "at">,
 ): Promise<ReleaseRequest> {
   const request: ReleaseRequest = { ...wish, id: newId(), at: clock.now() };
   const key = KEYS.releaseRequest(request.id);

@@ -8,6 +8,10 @@ import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "
 import { progress } from "./output.ts";
 import { type ChangeFlags, changeRelease } from "./release-change.ts";
 
+interface ActivateFlags extends ChangeFlags {
+  readonly acceptChanges: boolean;
+}
+
 export function releaseActivateCommand(): Command {
   return withEstateOptions(new Command("activate"))
     .description(
@@ -17,14 +21,18 @@ export function releaseActivateCommand(): Command {
       "<release>",
       "release FOLDER, LAYOUT, LAYOUT:TAG, LAYOUT@sha256:DIGEST, https://REGISTRY/REPO:TAG; or of a release that the estate knows its digest, version or NAME:VERSION",
     )
+    .addOption(
+      new Option("--accept-changes", "what doubled, shrank or is gone was meant").default(false),
+    )
     .addOption(byOption())
     .addOption(timeoutOption("600"))
     .addOption(jsonOption())
-    .action(async (text: string, flags: EstateFlags & ChangeFlags) => {
+    .action(async (text: string, flags: EstateFlags & ActivateFlags) => {
       const estate = runningEstate(flags);
       const control = connect(estate);
       const release = await knownDigest(control, text, { estate, by: flags.by ?? "operator" });
-      await changeRelease(control, { kind: "activate", release }, flags);
+      const { acceptChanges } = flags;
+      await changeRelease(control, { kind: "activate", release, acceptChanges }, flags);
     });
 }
 
