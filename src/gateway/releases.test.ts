@@ -375,7 +375,8 @@ describe("a gateway that cannot verify its region's release", () => {
   });
   afterEach(() => world.end());
 
-  const holderWith = (verifyRelease = verifyBody): SnapshotHolder =>
+  const holderWith = (verifyRelease = verifyBody) => holderAt(file, verifyRelease);
+  const holderAt = (file: string, verifyRelease = verifyBody): SnapshotHolder =>
     SnapshotHolder.signed({
       estate: "test",
       region: "eu-west",
@@ -439,10 +440,13 @@ describe("a gateway that cannot verify its region's release", () => {
     assert.match(error?.next ?? "", /serves its last good release \(snapshot 1\)/);
     assert.equal(expired.current()?.releaseDigest, A.digest);
     assert.match(expired.lastError ?? "", /its signature has expired/);
-    // And again, and with what a rollback brings.
+    // And again at the next restart, and with what a rollback brings.
     const again = holderWith();
-    assert.equal(await again.load(), null);
-    assert.ok(!again.current() || again.current()?.releaseDigest === A.digest);
+    const told = await again.load();
+    assert.match(told?.message ?? "", /refused by an earlier start/);
+    assert.match(told?.next ?? "", /serves its last good release \(snapshot 1\)/);
+    assert.equal(again.current()?.releaseDigest, A.digest);
+    assert.equal(await holderAt(join(file, "..", "nothing.json")).load(), null);
     assert.ok((await again.offer(world.sign(offered(9, A)))).adopted);
     assert.ok((await again.offer(world.sign(offered(10, B)))).adopted);
   });

@@ -57,6 +57,24 @@ interface Refusal {
   readonly next?: string;
 }
 
+/** A file that a start could not serve from. */
+interface RefusedFile {
+  readonly message: string;
+  /** Where it is now; null: it was moved by an earlier start. */
+  readonly aside: string | null;
+  readonly next: string;
+}
+
+/** Beside the last good one there is nothing: an earlier start has refused what was there. */
+const LEFT_BEFORE: RefusedFile = {
+  message: "the newest snapshot was refused by an earlier start, and none has come since",
+  aside: null,
+  next: "Look at why it was refused, in the log of that start.",
+};
+
+const REFUSED_RELEASE =
+  "Sign that release by a trusted key (`tideover release sign`) and activate it again, put its key into `release.trust`, or roll back.";
+
 /** A good signature over another shape: this estate's own, of before or after an upgrade. */
 const OTHER_VERSION =
   "Start a controller of this version, which publishes it anew; or move that file back for the version that wrote it.";
@@ -161,18 +179,22 @@ export class SnapshotHolder {
   async load(): Promise<TideoverError | null> {
     const options = this.#options;
     if (options === null || this.#current !== null) return null;
-    const refused = await this.#loadFrom(options.file, options);
-    if (refused === null) {
+    const found = await this.#loadFrom(options.file, options);
+    if (found === null && this.#current !== null) {
       await this.#rememberLastGood(options);
       return null;
     }
     const before = await this.#loadFrom(lastGoodFile(options.file), options);
-    this.#lastError = refused.message;
     const kept = before === null && this.#current !== null;
+    // No file at all, and none of before either: a gateway that never had one.
+    const refused = found ?? before ?? (kept ? LEFT_BEFORE : null);
+    if (refused === null) return null;
+    this.#lastError = refused.message;
     const meanwhile = kept
       ? `The gateway serves its last good release (snapshot ${this.number}) meanwhile.`
       : "The gateway waits for a signed snapshot meanwhile.";
-    return new TideoverError(`${refused.message}. It was moved to ${refused.aside}`, {
+    const aside = refused.aside === null ? "" : `. It was moved to ${refused.aside}`;
+    return new TideoverError(`${refused.message}${aside}`, {
       code: "SNAPSHOT_REFUSED",
       retry: "later",
       next: `${refused.next} ${meanwhile}`,
@@ -188,10 +210,7 @@ export class SnapshotHolder {
   }
 
   /** Adopts a file. Gives null when it did, or when there is none; else what was found. */
-  async #loadFrom(
-    file: string,
-    options: SignedHolderOptions,
-  ): Promise<{ readonly message: string; readonly aside: string; readonly next: string } | null> {
+  async #loadFrom(file: string, options: SignedHolderOptions): Promise<RefusedFile | null> {
     const text = await readSnapshotFile(file);
     if (text === null) return null;
     const signed = parseSigned(text);
@@ -269,10 +288,10 @@ export class SnapshotHolder {
     const read = readSigned(signed, options.trusted);
     if (!read.ok) return read;
     const { estate, region, verifyRelease: verify } = options;
-    const reason =
-      faultOf(read.snapshot, estate, this.number) ??
-      (await refusedRelease(read.snapshot, region, { verify, ran: this.#ran }));
-    return reason === null ? read : { ok: false, reason };
+    const fault = faultOf(read.snapshot, estate, this.number);
+    if (fault !== null) return { ok: false, reason: fault };
+    const reason = await refusedRelease(read.snapshot, region, { verify, ran: this.#ran });
+    return reason === null ? read : { ok: false, reason, next: REFUSED_RELEASE };
   }
 
   #swap(served: ServedSnapshot, signed: SignedSnapshot | null): void {

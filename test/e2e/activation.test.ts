@@ -88,6 +88,10 @@ describe("the release of a running estate", () => {
     await runs(second);
     const status = JSON.parse((await tideover("status", "--json")).stdout);
     assert.deepEqual(status.good, [second, first]);
+    await eventually("the standby to be ready with it", async () => {
+      const { workflows } = await up.control.status();
+      return workflows.every(({ standbys }) => standbys.every(({ ready }) => ready === true));
+    });
     await eventually("both regions to report it", async () => {
       const lines = (await tideover("status")).stdout;
       return lines.split("it serves what it shall").length === 3;

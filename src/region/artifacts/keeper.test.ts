@@ -3,12 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import {
-  blobOf,
-  manifestOf,
-  putReleaseOf,
-  putSample,
-} from "../../../test/support/artifacts.ts";
+import { blobOf, manifestOf, putReleaseOf, putSample } from "../../../test/support/artifacts.ts";
 import { openLayout } from "../../adapters/artifacts-layout/layout.ts";
 import { createSystemClock } from "../../adapters/clock-system/clock.ts";
 import { TideoverError } from "../../lib/errors.ts";
