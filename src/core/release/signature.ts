@@ -10,8 +10,12 @@ import {
   MEDIA,
 } from "../../model/artifact.ts";
 import { type Parts, tampered } from "./read.ts";
+import { statedIn } from "./sigstore-bundle.ts";
 
-/** A signature as cosign makes it: the signed text, and ECDSA P-256 over its SHA-256, DER, base64. */
+/**
+ * A signature as cosign makes it: the signed text, and ECDSA P-256 over its SHA-256, DER, base64. The
+ * text is a simple signing payload, or DSSE's encoding of a statement (sigstore-bundle.ts).
+ */
 export interface ReleaseSignature {
   readonly payload: string;
   readonly signature: string;
@@ -60,16 +64,27 @@ export function payloadOf({ digest, reference, number, expires }: SignedFacts): 
 
 /** What a payload says; null when it is none, or when a claim of ours cannot be read. */
 export function factsOf(payload: string): SignedFacts | null {
-  const { data } = payloadSchema.safeParse(jsonOf(payload));
-  if (data === undefined) return null;
-  const { number, expires } = claimsOf(data.optional ?? {});
+  const said: Said | null = statedIn(payload) ?? simplySigned(payload);
+  if (said === null) return null;
+  const { number, expires } = claimsOf(said.claims);
   // A claim that cannot be read must not count as one that was never made.
   if (number === undefined || expires === undefined) return null;
+  return { digest: said.digest, reference: said.reference ?? "", number, expires };
+}
+
+interface Said {
+  readonly digest: string;
+  readonly reference?: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+function simplySigned(payload: string): Said | null {
+  const { data } = payloadSchema.safeParse(jsonOf(payload));
+  if (data === undefined) return null;
   return {
     digest: data.critical.image["docker-manifest-digest"],
     reference: data.critical.identity["docker-reference"],
-    number,
-    expires,
+    claims: data.optional ?? {},
   };
 }
 
