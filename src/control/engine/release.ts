@@ -5,6 +5,7 @@ import { KEYS } from "../../model/keys.ts";
 import type { Plan, PlanState } from "../../model/plan.ts";
 import { lastGood, type ReleaseIntent } from "../../model/release-intent.ts";
 import type { ReleaseRequest } from "../../model/request.ts";
+import { releaseSpecOf } from "../../model/spec.ts";
 import { type CommitTools, unlessOvertaken } from "./commit.ts";
 import { firstState, isOver } from "./journal.ts";
 import type { Observation } from "./observe.ts";
@@ -61,6 +62,7 @@ function planOf({ deps, moves }: CommitTools, { decision, intent }: ReleaseThoug
     intent: intent.value,
     detection: deps.spec.detection,
     bakeMs: deps.bakeMs ?? BAKE_MS,
+    pauseMs: releaseSpecOf(deps.spec)?.pause,
     id: deps.newId(),
     parent: moves.lastPlan(EVERY_WORKFLOW),
     now: deps.clock.now(),
