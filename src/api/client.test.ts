@@ -64,7 +64,7 @@ test("speaks with the real API: status, plans, record, runbook and a move", asyn
     token: TOKEN,
     newId: () => "r1",
     verifyRelease: () => null,
-    numberOf: () => null,
+    claimsOf: () => ({ number: null, expires: null }),
   });
   try {
     const client = clientOf(new URL(api.url).host);

@@ -67,7 +67,7 @@ export class ControlClient {
   /** Leaves a request about the release; `release` null: the last good one. */
   changeRelease(
     kind: ReleaseRequest["kind"],
-    body: { release: string | null; by: string },
+    body: { release: string | null; by: string; acceptChanges?: boolean },
   ): Promise<ReleaseRequest> {
     return this.#ask(`/v1/release/${kind}`, { method: "POST", body: JSON.stringify(body) });
   }

@@ -18,8 +18,8 @@ export interface ReleaseRoutesOptions {
   readonly newId: () => string;
   /** A release that does not verify here is not made known: no plan shall begin with it. */
   readonly verifyRelease: ReleaseVerifier;
-  /** Number that a trusted signature of it bears; null when none does. */
-  readonly numberOf: (release: OfferedRelease) => number | null;
+  /** What its trusted signatures claim. */
+  readonly claimsOf: (release: OfferedRelease) => Pick<KnownRelease, "number" | "expires">;
 }
 
 const offeredSchema = z.strictObject({
@@ -27,7 +27,9 @@ const offeredSchema = z.strictObject({
   digest: z.string(),
   by: z.string().default("operator"),
 });
-const wishSchema = releaseRequestSchema.pick({ release: true, by: true }).partial();
+const wishSchema = releaseRequestSchema
+  .pick({ release: true, by: true, acceptChanges: true })
+  .partial();
 
 /** What is asked of the release. Behind the token, as the rest of the control API. */
 export function addReleaseRoutes(
@@ -44,21 +46,25 @@ export function addReleaseRoutes(
     return context.json(await makeKnown(options, offered), 201);
   });
   app.post("/v1/release/:kind{activate|rollback|continue}", async (context) => {
-    const { release = null, by = "operator" } = parsed(wishSchema, await context.req.text());
+    const {
+      release = null,
+      by = "operator",
+      ...rest
+    } = parsed(wishSchema, await context.req.text());
     const kind = releaseRequestSchema.shape.kind.parse(context.req.param("kind"));
-    return context.json(await leaveRequest(options, { kind, release, by }), 202);
+    return context.json(await leaveRequest(options, { kind, release, by, ...rest }), 202);
   });
 }
 
 /** Known before it is activated: a plan must find all that it needs in the store. */
 async function makeKnown(
-  { store, clock, verifyRelease, numberOf }: ReleaseRoutesOptions,
+  { store, clock, verifyRelease, claimsOf }: ReleaseRoutesOptions,
   { by, ...offered }: z.infer<typeof offeredSchema>,
 ): Promise<Pick<KnownRelease, "digest" | "number" | "since" | "by">> {
   const why = await verdictOf(verifyRelease, offered);
   if (why !== null) throw refused(`release ${offered.digest} is refused: ${why}`);
   const key = KEYS.release(offered.digest);
-  const known: KnownRelease = { ...offered, number: numberOf(offered), since: clock.now(), by };
+  const known: KnownRelease = { ...offered, ...claimsOf(offered), since: clock.now(), by };
   const before = await store.get(key);
   // Signed again, or with another key, it is the same release with better papers.
   const same = before === null ? null : knownReleaseSchema.parse(before.value);
@@ -80,7 +86,7 @@ async function verdictOf(verify: ReleaseVerifier, offered: OfferedRelease): Prom
 
 async function leaveRequest(
   { store, newId, clock }: ReleaseRoutesOptions,
-  wish: Pick<ReleaseRequest, "kind" | "release" | "by">,
+  wish: Omit<ReleaseRequest, "id" | "at">,
 ): Promise<ReleaseRequest> {
   const request: ReleaseRequest = { ...wish, id: newId(), at: clock.now() };
   const key = KEYS.releaseRequest(request.id);

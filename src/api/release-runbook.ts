@@ -81,6 +81,7 @@ function planOf(
     intent,
     detection: spec.detection,
     bakeMs: releaseSpecOf(spec)?.bake ?? 0,
+    pauseMs: releaseSpecOf(spec)?.pause,
     id: "would-be",
     parent: null,
     now,

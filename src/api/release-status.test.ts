@@ -127,14 +127,27 @@ describe("the status of the release", () => {
     const store = await storeWith({ other: 1 });
     const status = await readReleaseStatus(store, spec, () => 0);
     assert.deepEqual(status.regions, []);
-    assert.deepEqual(releaseStatusLines(status), ["sim has no release"]);
+    assert.deepEqual(releaseStatusLines(status, 0), ["sim has no release"]);
+  });
+
+  test("says loudly when what runs has expired, and only then", async () => {
+    const until = "2026-11-23T12:00:00Z";
+    const status = await statusWith({
+      [KEYS.release(B.digest)]: { ...asKnown({ ...B, expires: until }, 2, "ada"), number: 8 },
+      [KEYS.release(A.digest)]: asKnown({ ...A, expires: "2026-01-01T00:00:00Z" }, 1, "ada"),
+    });
+    const textAt = (now: string): string => releaseStatusLines(status, Date.parse(now)).join("\n");
+    assert.match(textAt(until), /release .*EXPIRED at 2026-11-23T12:00:00Z: it is still served/);
+    const before = textAt("2026-11-23T11:59:59Z");
+    assert.doesNotMatch(before, /still served/, "one that does not run may expire in peace");
+    assert.match(before, /EXPIRED 2026-01-01T00:00:00Z/);
   });
 
   test("is told to people as a table, with where a rollback leads", async () => {
     const status = await statusWith({
       [KEYS.report("agent:eu-west")]: serves("eu-west", B.digest),
     });
-    const text = releaseStatusLines(status).join("\n");
+    const text = releaseStatusLines(status, 0).join("\n");
     assert.match(text, /eu-west .* 5, for 1\.0 s .*it serves what it shall/);
     assert.match(text, /us-east .*nobody has heard of its gateway lately/);
     assert.match(text, new RegExp(`before it .*${A.digest.slice(0, 19)}`));
@@ -147,7 +160,12 @@ describe("the release API", () => {
     const options: ApiOptions = {
       ...{ host: "127.0.0.1", port: 0, estate: { spec, release: null }, store },
       ...{ clock: new SimClock(), controller: { status: () => null }, token: TOKEN },
-      ...{ newId: () => "r1", verifyRelease: () => null, numberOf: () => 3, ...over },
+      ...{
+        newId: () => "r1",
+        verifyRelease: () => null,
+        claimsOf: () => ({ number: 3, expires: null }),
+        ...over,
+      },
     };
     const post = (path: string, body: unknown) =>
       createApi(options).request(path, {

@@ -63,6 +63,8 @@ export interface ReleaseStatus {
     readonly name: string;
     readonly version: string;
     readonly number: number | null;
+    /** ISO time until which it is signed; null: for ever, or this estate does not ask. */
+    readonly expires: string | null;
     readonly since: number;
     readonly by: string;
   }[];
@@ -96,9 +98,9 @@ export async function readReleaseStatus(
     because: intent?.heldBy ? await thoughtOf(store) : null,
     snapshot,
     regions,
-    known: known.map(({ digest, body, number, since, by }) => {
+    known: known.map(({ digest, body, number, expires, since, by }) => {
       const { name, version } = body;
-      return { digest, name, version, number, since, by };
+      return { digest, name, version, number, expires, since, by };
     }),
   };
 }

@@ -24,7 +24,7 @@ function optionsWith(store: Store, over: Partial<ApiOptions> = {}): ApiOptions {
     token: TOKEN,
     newId: () => "r1",
     verifyRelease: () => null,
-    numberOf: () => null,
+    claimsOf: () => ({ number: null, expires: null }),
     ...over,
   };
 }

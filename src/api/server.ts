@@ -17,7 +17,7 @@ import { reportAgesOf } from "./report-ages.ts";
 import { runbookOf } from "./runbook.ts";
 import { readAll, readStatus } from "./status.ts";
 
-export interface ApiOptions extends Pick<ReleaseRoutesOptions, "verifyRelease" | "numberOf"> {
+export interface ApiOptions extends Pick<ReleaseRoutesOptions, "verifyRelease" | "claimsOf"> {
   readonly host: string;
   readonly port: number;
   readonly estate: { spec: Spec; release: { digest: string; body: Release } | null };

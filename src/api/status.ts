@@ -66,6 +66,8 @@ export interface EstateStatus {
   readonly snapshot: number | null;
   /** What every region shall serve; null before the first snapshot, and while they differ. */
   readonly releaseDigest: string | null;
+  /** ISO time until which that release is signed; null: for ever, or nobody asks. */
+  readonly releaseExpires: string | null;
   readonly workflows: readonly WorkflowStatus[];
   readonly regions: readonly RegionStatus[];
   /** Targets that are not well, as the gateways see them; none that nobody has looked at lately. */
@@ -97,6 +99,7 @@ export async function readStatus(
     leader: leaderName(leader?.value),
     snapshot: current?.number ?? null,
     releaseDigest: current?.releaseDigest ?? null,
+    releaseExpires: await expiryOf(store, current?.releaseDigest ?? null),
     workflows: await workflowStatuses(store, spec, silent),
     regions,
     targets: targetStatuses(spec, reports),
@@ -104,6 +107,14 @@ export async function readStatus(
     plans: await plansUnderWay(store),
     recent: (await readNewestEvidence(store, 8)).map(({ at, text }) => ({ at, text })),
   };
+}
+
+const expirySchema = z.object({ expires: z.string().nullable().default(null) });
+
+async function expiryOf(store: Store, digest: string | null): Promise<string | null> {
+  if (digest === null) return null;
+  const entry = await store.get(KEYS.release(digest));
+  return expirySchema.safeParse(entry?.value).data?.expires ?? null;
 }
 
 async function workflowStatuses(

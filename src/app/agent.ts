@@ -13,8 +13,9 @@ import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
 import { openIndexes } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
-import { releaseVerifier, trustOf } from "./release-trust.ts";
+import { claimsOf, releaseVerifier } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
+import { trustOf } from "./trust-root.ts";
 
 /** One region's agent: the only process that writes the region's indexes. */
 export async function composeAgent(estate: Estate, regionName: string): Promise<Role> {
@@ -34,15 +35,14 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
   const indexes = await openIndexes(estate, regionName, { readOnly: false });
   const audit = await openJsonlAudit({ path: files.audit });
   const artifacts = openArtifacts(estate, regionName, { clock, store });
-  const known = knownReleases(
-    store,
-    releaseVerifier({ trust: trustOf(estate, regionName), clock }),
-  );
+  const trust = trustOf(estate, regionName);
+  const known = knownReleases(store, releaseVerifier({ trust, clock }));
   const agent = await startAgent({
     region: regionName,
     ...listenAddress(region.agent),
     spec: estate.spec,
     release: estate.release,
+    expiryOf: (release) => claimsOf(release, trust()).expires,
     ...(artifacts === null
       ? { releases: known }
       : { releases: withArtifacts(known, artifacts.keeper), artifacts: artifacts.keeper }),

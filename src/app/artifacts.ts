@@ -3,8 +3,9 @@ import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
 import { inUseBy } from "../region/artifacts/keep-artifacts.ts";
 import { ArtifactKeeper } from "../region/artifacts/keeper.ts";
-import { artifactPlace, openPlace } from "./artifact-places.ts";
+import { artifactPlace, type OpenOptions, openPlace } from "./artifact-places.ts";
 import type { Estate } from "./estate.ts";
+import { copiesFromOwn } from "./own-releases.ts";
 
 export interface RegionArtifacts {
   readonly keeper: ArtifactKeeper;
@@ -12,19 +13,32 @@ export interface RegionArtifacts {
   readonly opened: readonly ArtifactStore[];
 }
 
-/** A region's own copies, and where they come from; null when the spec names no such place. */
+/** A region's own copies, and where they come from; null when they come from nowhere. */
 export function openArtifacts(
-  { spec, data }: Estate,
+  estate: Estate,
   region: string,
   { clock, store }: { readonly clock: Clock; readonly store: Store },
 ): RegionArtifacts | null {
-  if (spec.artifacts === undefined) return null;
-  const { from, authEnv, caFile, parallel } = spec.artifacts;
-  const source = openPlace(artifactPlace(from), { authEnv, caFile });
-  const own = openPlace({ kind: "layout", at: data.region(region).artifacts });
+  const place = sourceOf(estate);
+  if (place === null) return null;
+  const { from, parallel } = place;
+  const source = openPlace(artifactPlace(from), place);
+  const own = openPlace({ kind: "layout", at: estate.data.region(region).artifacts });
   const keeper = new ArtifactKeeper({
     ...{ source, from, store: own, clock, parallel },
     inUse: () => inUseBy(store),
   });
   return { keeper, opened: [source, own] };
+}
+
+interface Source extends OpenOptions {
+  readonly from: string;
+  readonly parallel?: number;
+}
+
+/** The place that the spec names, or the layout of an estate that signs its releases itself. */
+function sourceOf(estate: Estate): Source | null {
+  const { spec, data } = estate;
+  if (spec.artifacts !== undefined) return spec.artifacts;
+  return copiesFromOwn(estate) ? { from: data.releases } : null;
 }

@@ -14,8 +14,10 @@ import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
 import { withCanaryKeys } from "./keys.ts";
 import { createLogger } from "./logger.ts";
-import { loadedRelease, namedTrust, releaseVerifier, signedNumber } from "./release-trust.ts";
+import { firstRelease } from "./own-releases.ts";
+import { claimsOf, releaseVerifier } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
+import { namedTrust } from "./trust-root.ts";
 
 /** One controller with its API. Several may run on one store: one leads. */
 export async function composeController(estate: Estate, address: string): Promise<Role> {
@@ -28,11 +30,12 @@ export async function composeController(estate: Estate, address: string): Promis
   const id = `controller-${address.replace(/^.*:/, "")}`;
   const logger = createLogger(id, estate.environment.logLevel);
   const store = openSqliteStore({ path: estate.data.store, clock });
+  const first = await firstRelease(estate, { store, clock, logger });
   const probe = createHttpProbe();
   const controller = startController({
     id,
     spec: withCanaryKeys(spec, keys),
-    release: estate.release === null ? null : loadedRelease(estate.release),
+    release: first,
     ...(release === null ? {} : { bakeMs: release.bake }),
     store,
     clock,
@@ -53,7 +56,7 @@ export async function composeController(estate: Estate, address: string): Promis
     token: keys.token,
     newId: randomUUID,
     verifyRelease: releaseVerifier({ trust, clock }),
-    numberOf: (offered) => signedNumber(offered, trust()),
+    claimsOf: (offered) => claimsOf(offered, trust()),
   });
   // The API first: a controller that stops must not be asked for anything more.
   return closing(api, [{ close: () => controller.stop() }, probe, store]);

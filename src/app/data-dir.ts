@@ -9,6 +9,8 @@ export interface DataDir {
   readonly supervisor: string;
   readonly store: string;
   readonly keys: string;
+  /** Releases that were signed here, by the estate's own key: an OCI layout. */
+  readonly releases: string;
   readonly notices: string;
   readonly report: string;
   log(process: string): string;
@@ -34,6 +36,7 @@ export function dataDirAt(path: string): DataDir {
     supervisor: join(root, "supervisor.json"),
     store: join(root, "store.db"),
     keys: join(root, "keys"),
+    releases: join(root, "releases"),
     notices: join(root, "notices.jsonl"),
     report: join(root, "report"),
     log: (process) => join(root, "logs", `${process}.log`),

@@ -10,14 +10,15 @@ import { startGateway } from "../gateway/server.ts";
 import { SnapshotHolder } from "../gateway/snapshots.ts";
 import { startCrew } from "../gateway/workers/crew.ts";
 import type { WorkerStart } from "../gateway/workers/questions.ts";
-import type { Clock } from "../ports/clock.ts";
 import { listenAddress, regionOf } from "./address.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
 import { indexFiles, openIndexFiles } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
-import { releaseVerifier, trustOf } from "./release-trust.ts";
+import { releaseVerifier } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
+import { standaloneRelease } from "./standalone-release.ts";
+import { trustOf } from "./trust-root.ts";
 
 /** What a worker thread is made of, beside what all of them share. Plain data. */
 export interface GatewayParts {
@@ -48,12 +49,13 @@ export async function composeGateway(
   const files = estate.data.region(regionName);
   makeWritable(files.root);
   const clock = createSystemClock();
+  const logger = createLogger(`gateway:${regionName}`, estate.environment.logLevel);
   const common = {
     ...listenAddress(region.gateway),
-    snapshots: snapshotsFor(estate, regionName, clock),
+    snapshots: await snapshotsFor(estate, regionName, { clock, logger }),
     audit: await openJsonlAudit({ path: files.audit }),
     clock,
-    logger: createLogger(`gateway:${regionName}`, estate.environment.logLevel),
+    logger,
   };
   const parts = partsOf(estate, regionName);
   const count = workers ?? region.workers ?? 1;
@@ -105,9 +107,14 @@ function partsOf(estate: Estate, region: string): GatewayParts {
  * Where the gateway's snapshot comes from. An estate without controllers has nobody who could ever
  * publish one, so the spec itself is the snapshot; otherwise only signed ones are served.
  */
-function snapshotsFor(estate: Estate, region: string, clock: Clock): SnapshotHolder {
-  const { spec, release } = estate;
+async function snapshotsFor(
+  estate: Estate,
+  region: string,
+  { clock, logger }: Pick<Common, "clock" | "logger">,
+): Promise<SnapshotHolder> {
+  const { spec } = estate;
   if (isAlone(estate)) {
+    const release = await standaloneRelease(estate, region, { clock, logger });
     const now = clock.now();
     const intents = initialIntents(spec, now);
     const because = `read from ${estate.specPath}`;

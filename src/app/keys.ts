@@ -23,11 +23,11 @@ export function ensureKeys(data: DataDir, tenants: readonly string[]): EstateKey
   const file = join(data.keys, "estate.json");
   if (!existsSync(file)) {
     makeWritable(dirname(file));
-    writePrivate(file, withCanaries(makeKeys(), tenants), "first");
+    writePrivate(file, textOf(withCanaries(makeKeys(), tenants)), "first");
   }
   const present = readKeys(file);
   if (missingOf(present, tenants).length === 0) return present;
-  writePrivate(file, withCanaries(present, tenants), "replace");
+  writePrivate(file, textOf(withCanaries(present, tenants)), "replace");
   return readKeys(file);
 }
 
@@ -71,10 +71,17 @@ function makeKeys(): EstateKeys {
   };
 }
 
-/** Whole or not at all, and readable by nobody else from its first moment. */
-function writePrivate(file: string, keys: EstateKeys, how: "first" | "replace"): void {
+function textOf(keys: EstateKeys): string {
+  return JSON.stringify(keys, null, 2);
+}
+
+/**
+ * Whole or not at all, and readable by nobody else from its first moment. `first`: what is there
+ * already stays.
+ */
+export function writePrivate(file: string, text: string, how: "first" | "replace"): void {
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, JSON.stringify(keys, null, 2), { mode: 0o600 });
+  writeFileSync(draft, text, { mode: 0o600 });
   if (how === "replace" || !linkTo(draft, file)) renameSync(draft, file);
   else rmSync(draft);
 }

@@ -9,6 +9,8 @@ import { TideoverError } from "../lib/errors.ts";
 import type { SourceDocument } from "../model/change.ts";
 import { corpusOf, type Estate, keysOf } from "./estate.ts";
 import { Faults } from "./faults.ts";
+import { signsItself } from "./own-key.ts";
+import { signedHere } from "./own-releases.ts";
 import { Supervisor } from "./supervisor.ts";
 import { serveSupervisor } from "./supervisor-api.ts";
 
@@ -37,6 +39,8 @@ export async function startLocalEstate(
   { tell, signal }: LocalEstateOptions,
 ): Promise<LocalEstate> {
   const keys = keysOf(estate);
+  // Before any agent looks for something to copy.
+  if (signsItself(estate) && estate.release) await signedHere(estate, estate.release.built);
   const supervisor = await Supervisor.start(estate, {
     signal,
     onDeath: (name, how) => tell(`${name} died (${how})`),

@@ -20,9 +20,14 @@ const SIGNED_TAG = /^(sha256)-([0-9a-f]{64})\.sig$/;
 
 /** One above the highest number that any signature in the store claims; 1 for the first. */
 export async function nextReleaseNumber(source: ArtifactSource): Promise<number> {
-  const tags = await source.tags();
-  const digests = tags.flatMap((tag) => SIGNED_TAG.exec(tag)?.slice(1).join(":") ?? []);
-  const signatures = await Promise.all(digests.map((one) => readSignaturesFrom(source, one)));
+  const digests = new Set<string>();
+  for (const tag of await source.tags()) {
+    const signed = SIGNED_TAG.exec(tag)?.slice(1).join(":");
+    // A bundle has no tag of its own: what it speaks of may have one.
+    const digest = signed ?? (await source.manifest(tag))?.digest;
+    if (digest !== undefined) digests.add(digest);
+  }
+  const signatures = await Promise.all([...digests].map((one) => readSignaturesFrom(source, one)));
   const numbers = signatures.flat().map(({ payload }) => factsOf(payload)?.number ?? 0);
   return Math.max(0, ...numbers) + 1;
 }

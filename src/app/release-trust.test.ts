@@ -7,7 +7,7 @@ import { loadRelease } from "../config/load-release.ts";
 import { payloadOf } from "../core/release/signature.ts";
 import type { OfferedRelease } from "../model/snapshot.ts";
 import { SimClock } from "../sim/clock.ts";
-import { loadedRelease, releaseVerifier, signedNumber } from "./release-trust.ts";
+import { claimsOf, loadedRelease, releaseVerifier } from "./release-trust.ts";
 
 const EXAMPLE = join(dirname(fileURLToPath(import.meta.url)), "../../examples/estate/release");
 const NOW = Date.parse("2026-01-01T00:00:00Z");
@@ -56,6 +56,12 @@ describe("a region that verifies a release", () => {
     assert.match((await judged(expired)) ?? "", /RELEASE_EXPIRED/);
   });
 
+  test("takes one that it has served before although it has expired, and no stranger's", async () => {
+    const verify = releaseVerifier({ trust: () => [ours.publicPem], clock });
+    assert.equal(await verify(offered({ expires: "2025-12-31T00:00:00Z" }), true), null);
+    assert.match((await verify(offered({ key: theirs }), true)) ?? "", /RELEASE_UNTRUSTED/);
+  });
+
   test("refuses a body that its files do not say, whoever signed it", async () => {
     const release = offered({});
     const body = { ...release.body, policy: { ...release.body.policy, maxOutputTokens: 1 } };
@@ -87,8 +93,23 @@ async function judgedLater(release: OfferedRelease): Promise<string | null> {
 }
 
 test("the number of a release is what a trusted key has signed, and no other", () => {
-  assert.equal(signedNumber(offered({ number: 7 }), [ours.publicPem]), 7);
-  assert.equal(signedNumber(offered({ number: 7, key: theirs }), [ours.publicPem]), null);
-  assert.equal(signedNumber(offered({ number: 7, key: theirs }), []), 7);
-  assert.equal(signedNumber(offered(null), []), null);
+  const numberOf = (release: OfferedRelease, trust: string[]) => claimsOf(release, trust).number;
+  assert.equal(numberOf(offered({ number: 7 }), [ours.publicPem]), 7);
+  assert.equal(numberOf(offered({ number: 7, key: theirs }), [ours.publicPem]), null);
+  assert.equal(numberOf(offered({ number: 7, key: theirs }), []), 7);
+  assert.equal(numberOf(offered(null), []), null);
+});
+
+test("of several trusted signatures the highest number and the latest expiry count", () => {
+  const [first, second] = ["2027-01-01T00:00:00Z", "2026-06-01T00:00:00Z"];
+  const signatures = [
+    ...offered({ number: 3, expires: first }).signatures,
+    ...offered({ number: 4, expires: second, key: theirs }).signatures,
+  ];
+  const release = { ...offered(null), signatures };
+  const both = [ours.publicPem, theirs.publicPem];
+  assert.deepEqual(claimsOf(release, both), { number: 4, expires: first });
+  assert.deepEqual(claimsOf(release, [theirs.publicPem]), { number: 4, expires: second });
+  const forEver = [...signatures, ...offered({}).signatures];
+  assert.equal(claimsOf({ ...release, signatures: forEver }, both).expires, null);
 });

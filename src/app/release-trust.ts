@@ -1,17 +1,16 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { readPublicKey } from "../config/release-key.ts";
 import type { LoadedRelease } from "../core/publish/releases.ts";
 import { type BuiltRelease, partsOf } from "../core/release/build.ts";
 import { readParts } from "../core/release/read.ts";
-import { factsOf, verifySignature } from "../core/release/signature.ts";
+import {
+  factsOf,
+  type SignedFacts,
+  signedClaims,
+  verifySignature,
+} from "../core/release/signature.ts";
 import { canonicalJson } from "../lib/canonical.ts";
 import type { OfferedRelease } from "../model/snapshot.ts";
-import { releaseSpecOf } from "../model/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ReleaseVerifier } from "../ports/releases.ts";
-import { makeWritable } from "./data-dir.ts";
-import type { Estate } from "./estate.ts";
 
 /**
  * How a region verifies a release by itself: every part against the one digest, the body against
@@ -23,7 +22,7 @@ export function releaseVerifier(options: {
   readonly trust: () => readonly string[];
   readonly clock: Clock;
 }): ReleaseVerifier {
-  return ({ digest, body, signatures, parts }) => {
+  return ({ digest, body, signatures, parts }, ran = false) => {
     const bytes = Object.entries(parts).map(
       ([name, text]) => [name, Buffer.from(text, "base64")] as const,
     );
@@ -34,7 +33,7 @@ export function releaseVerifier(options: {
     const trust = options.trust();
     if (trust.length === 0) return null;
     // No least number: a region that starts serves what it is told, which may be a rollback.
-    const now = options.clock.now();
+    const now = ran ? null : options.clock.now();
     const judged = verifySignature({ digest, signatures, trust, now, atLeast: null });
     return judged.ok ? null : `${judged.because} (${judged.code})`;
   };
@@ -49,46 +48,15 @@ export function loadedRelease({ built }: { readonly built: BuiltRelease }): Load
   return { digest, body, signatures: [], parts: Object.fromEntries(parts) };
 }
 
-/** Number that a trusted signature bears; of an estate that trusts no key, that of any. */
-export function signedNumber(
-  { digest, signatures }: OfferedRelease,
-  trust: readonly string[],
-): number | null {
-  const judged = verifySignature({ digest, signatures, trust, now: 0, atLeast: null });
-  if (judged.ok || trust.length > 0) return judged.ok ? judged.number : null;
-  const claims = signatures.flatMap(({ payload }) => factsOf(payload)?.number ?? []);
-  return claims.length === 0 ? null : Math.max(...claims);
-}
-
 /**
- * The trust root of one region: its own copies of the keys that the spec names. They are renewed
- * while the files of the spec can be read, and used as they are when they cannot.
+ * What trusted signatures of a release claim; of an estate that trusts no key, the highest number
+ * of any, and no expiry, as nobody judges it there.
  */
-export function trustOf(estate: Estate, region: string): () => readonly string[] {
-  const folder = estate.data.region(region).trust;
-  const named = releaseSpecOf(estate.spec)?.trust ?? [];
-  const sources = named.map((file) => resolve(dirname(estate.specPath), file)).filter(existsSync);
-  if (sources.length > 0) makeWritable(folder);
-  for (const file of sources) {
-    writeFileSync(join(folder, basename(file)), readPublicKey(readFileSync(file, "utf8"), file));
-  }
-  return () => readTrust(folder, named);
-}
-
-/** The keys that the spec names, as they lie beside it: what a controller judges by. */
-export function namedTrust(estate: Estate): () => readonly string[] {
-  const named = releaseSpecOf(estate.spec)?.trust ?? [];
-  const files = named.map((file) => resolve(dirname(estate.specPath), file));
-  return () => files.map((file) => readPublicKey(readFileSync(file, "utf8"), file));
-}
-
-/** Throws when a key that the spec names is neither here nor there: nobody is trusted by mistake. */
-function readTrust(folder: string, named: readonly string[]): string[] {
-  const here = existsSync(folder) ? readdirSync(folder) : [];
-  const missing = named.find((file) => !here.includes(basename(file)));
-  if (missing !== undefined) throw new Error(`the trusted key ${missing} cannot be found`);
-  return named.map((file) => {
-    const path = join(folder, basename(file));
-    return readPublicKey(readFileSync(path, "utf8"), path);
-  });
+export function claimsOf(
+  { digest, signatures }: Pick<OfferedRelease, "digest" | "signatures">,
+  trust: readonly string[],
+): Pick<SignedFacts, "number" | "expires"> {
+  if (trust.length > 0) return signedClaims({ digest, signatures, trust });
+  const numbers = signatures.flatMap(({ payload }) => factsOf(payload)?.number ?? []);
+  return { number: numbers.length === 0 ? null : Math.max(...numbers), expires: null };
 }

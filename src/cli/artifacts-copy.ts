@@ -47,7 +47,7 @@ export function withCopyOptions(command: Command): Command {
       ),
     )
     .addOption(
-      new Option("--parallel <count>", "blobs copied at one time (default: 4)").argParser(countOf),
+      new Option("--parallel <count>", "blobs copied at one time (default: 3)").argParser(countOf),
     )
     .addOption(jsonOption());
 }
@@ -63,9 +63,10 @@ export function copyAndTell(from: string, to: string, flags: CopyFlags): Promise
     });
     if (flags.json) return printJson(report);
     const { digest, tag, copiedBlobs, copiedBytes, totalBytes, referrers } = report;
+    const more = report.extraReferrers.length;
     print(`${digest} is at ${to.replace(/:[^/:]*$/, "")} as ${tag}, every byte compared`);
     print(
-      `copied ${sizeOf(copiedBytes)} of ${sizeOf(totalBytes)} in ${copiedBlobs} blobs; ${referrers.length} signatures and the like are equal on both sides`,
+      `copied ${sizeOf(copiedBytes)} of ${sizeOf(totalBytes)} in ${copiedBlobs} blobs; ${referrers.length} signatures and the like are on both sides${more === 0 ? "" : `, and ${more} more only in the target, which stay there`}`,
     );
   });
 }

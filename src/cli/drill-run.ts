@@ -73,8 +73,8 @@ const NO_FAULTS: RegionFaults = {
 
 async function badRelease(estate: Estate, named: string | undefined): Promise<OfferedRelease> {
   const text = named ?? join(dirname(estate.specPath), "release-bad");
-  const { signatures = [], parts = {}, ...found } = await findRelease(text);
-  return { ...found, signatures, parts };
+  const { digest, body, signatures = [], parts = {} } = await findRelease(text, estate);
+  return { digest, body, signatures, parts };
 }
 
 async function inWorld(

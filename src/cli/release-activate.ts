@@ -1,11 +1,16 @@
 import { Command, Option } from "commander";
 import type { ControlClient } from "../api/client.ts";
+import type { Estate } from "../app/estate.ts";
 import { findRelease } from "../app/find-release.ts";
 import { TideoverError } from "../lib/errors.ts";
 import { connect } from "./connect.ts";
 import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "./options.ts";
 import { progress } from "./output.ts";
 import { type ChangeFlags, changeRelease } from "./release-change.ts";
+
+interface ActivateFlags extends ChangeFlags {
+  readonly acceptChanges: boolean;
+}
 
 export function releaseActivateCommand(): Command {
   return withEstateOptions(new Command("activate"))
@@ -16,13 +21,18 @@ export function releaseActivateCommand(): Command {
       "<release>",
       "release FOLDER, LAYOUT, LAYOUT:TAG, LAYOUT@sha256:DIGEST, https://REGISTRY/REPO:TAG; or of a release that the estate knows its digest, version or NAME:VERSION",
     )
+    .addOption(
+      new Option("--accept-changes", "what doubled, shrank or is gone was meant").default(false),
+    )
     .addOption(byOption())
     .addOption(timeoutOption("600"))
     .addOption(jsonOption())
-    .action(async (text: string, flags: EstateFlags & ChangeFlags) => {
-      const control = connect(runningEstate(flags));
-      const release = await knownDigest(control, text, flags.by ?? "operator");
-      await changeRelease(control, { kind: "activate", release }, flags);
+    .action(async (text: string, flags: EstateFlags & ActivateFlags) => {
+      const estate = runningEstate(flags);
+      const control = connect(estate);
+      const release = await knownDigest(control, text, { estate, by: flags.by ?? "operator" });
+      const { acceptChanges } = flags;
+      await changeRelease(control, { kind: "activate", release, acceptChanges }, flags);
     });
 }
 
@@ -35,10 +45,14 @@ export function timeoutOption(seconds: string): Option {
 }
 
 /** The digest that is meant, of a release that the estate knows by then. */
-async function knownDigest(control: ControlClient, text: string, by: string): Promise<string> {
+async function knownDigest(
+  control: ControlClient,
+  text: string,
+  { estate, by }: { readonly estate: Estate; readonly by: string },
+): Promise<string> {
   const named = await namedIn(control, text);
   if (named !== null) return named;
-  const { digest, body, signatures = [], parts = {} } = await findRelease(text);
+  const { digest, body, signatures = [], parts = {} } = await findRelease(text, estate);
   await control.makeKnown({ digest, body, signatures, parts }, by);
   progress(`tideover: the estate knows release ${body.name} ${body.version} (${digest})`);
   return digest;

@@ -23,13 +23,17 @@ export interface ReleaseOutcome {
 /** Asks the controllers for another release, and follows the plan or the refusal that answers. */
 export async function changeRelease(
   control: ControlClient,
-  wanted: { readonly kind: "activate" | "rollback"; readonly release: string | null },
+  wanted: {
+    readonly kind: "activate" | "rollback";
+    readonly release: string | null;
+    readonly acceptChanges?: boolean;
+  },
   flags: ChangeFlags,
 ): Promise<void> {
   const timeoutMs = secondsOf(flags.timeout) * 1_000;
   const lastSeq = (await control.evidence(0)).at(-1)?.seq ?? 0;
-  const { kind, release } = wanted;
-  const request = await control.changeRelease(kind, { release, by: flags.by ?? "operator" });
+  const { kind, ...about } = wanted;
+  const request = await control.changeRelease(kind, { ...about, by: flags.by ?? "operator" });
   progress(`tideover: asked for ${kind} of the release; waiting for its plan`);
   const outcome = await until(
     `${kind} of the release`,

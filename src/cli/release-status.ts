@@ -7,6 +7,7 @@ import {
 import type { Estate } from "../app/estate.ts";
 import { formatDuration } from "../model/units.ts";
 import { AGE_UNKNOWN, askOrRead } from "./connect.ts";
+import { expiredSentence, expiryText, isExpired } from "./expiry.ts";
 import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "./options.ts";
 import { paint, print, printJson, table } from "./output.ts";
 
@@ -19,7 +20,7 @@ export function releaseStatusCommand(): Command {
     .action(async (flags: EstateFlags & { json: boolean }) => {
       const status = await statusOf(runningEstate(flags));
       if (flags.json) return printJson(status);
-      for (const line of releaseStatusLines(status)) print(line);
+      for (const line of releaseStatusLines(status, Date.now())) print(line);
     });
 }
 
@@ -32,15 +33,16 @@ function statusOf(estate: Estate): Promise<ReleaseStatus> {
 }
 
 /** The status as a person reads it: the answer first, the figures after. */
-export function releaseStatusLines(status: ReleaseStatus): string[] {
+export function releaseStatusLines(status: ReleaseStatus, now: number): string[] {
   if (status.epoch === null) return [`${status.estate} has no release`];
   const { changing, good, known, regions } = status;
-  const now = changing === null ? "at rest" : `${changing.kind} by plan ${changing.plan}`;
+  const doing = changing === null ? "at rest" : `${changing.kind} by plan ${changing.plan}`;
   const back = good[1] === undefined ? "none is known" : nameOf(status, good[1]);
   return [
-    `${paint("bold", status.estate)}  release epoch ${status.epoch}  ${now}  snapshot ${status.snapshot ?? "-"}`,
+    `${paint("bold", status.estate)}  release epoch ${status.epoch}  ${doing}  snapshot ${status.snapshot ?? "-"}`,
     `last good ${nameOf(status, good[0] ?? "")}; before it ${back}`,
     ...(status.because === null ? [] : [status.because]),
+    ...expiredLines(status, now),
     "",
     ...table([
       ["REGION", "SHALL SERVE", "SERVES", "FOR", "ACKNOWLEDGED", "FOUND"],
@@ -48,15 +50,28 @@ export function releaseStatusLines(status: ReleaseStatus): string[] {
     ]),
     "",
     ...table([
-      ["KNOWN", "VERSION", "NUMBER", "BY"],
-      ...known.map(({ digest, name, version, number, by }) => [
+      ["KNOWN", "VERSION", "NUMBER", "SIGNED UNTIL", "BY"],
+      ...known.map(({ digest, name, version, number, expires, by }) => [
         short(digest),
         `${name} ${version}`,
         number === null ? "-" : String(number),
+        expires === null ? "-" : expiryText(expires, now),
         by,
       ]),
     ]),
   ];
+}
+
+/** Said of what runs now, and loudly: it goes on being served, and no gateway starts with it. */
+function expiredLines({ known, regions }: ReleaseStatus, now: number): string[] {
+  const runs = new Set(regions.map(({ intended }) => intended));
+  return known
+    .filter(({ digest }) => runs.has(digest))
+    .flatMap(({ digest, version, expires }) =>
+      isExpired(expires, now)
+        ? [paint("red", expiredSentence(`${version} (${short(digest)})`, expires))]
+        : [],
+    );
 }
 
 function regionRow(status: ReleaseStatus, region: RegionRelease): string[] {

@@ -35,12 +35,15 @@ const REGION: RegionStatus = {
   ],
 };
 
+const NOW = Date.parse("2026-11-23T12:00:00Z");
+
 function linesWith(over: Partial<EstateStatus> = {}): string[] {
   const status: EstateStatus = {
     estate: "meridian",
     leader: "controller:c1",
     snapshot: 12,
     releaseDigest: `sha256:${"9f2c51be07ad".repeat(5)}`,
+    releaseExpires: null,
     workflows: [FLOW],
     regions: [REGION],
     targets: [],
@@ -49,7 +52,7 @@ function linesWith(over: Partial<EstateStatus> = {}): string[] {
     recent: [],
     ...over,
   };
-  return statusLines(status).map(stripVTControlCharacters);
+  return statusLines(status, NOW).map(stripVTControlCharacters);
 }
 
 /** The one line that begins like this; two would be as wrong as none. */
@@ -58,6 +61,13 @@ function lineOf(lines: readonly string[], start: string): string {
   assert.equal(found.length, 1, `${start}: ${found.length} lines of ${lines.join("\n")}`);
   return found[0] ?? "";
 }
+
+test("says loudly that the release has expired, and is still served", () => {
+  const line = lineOf(linesWith({ releaseExpires: "2026-11-23T12:00:00Z" }), "release ");
+  assert.match(line, /sha256:9f2c51be07ad EXPIRED at 2026-11-23T12:00:00Z: it is still served/);
+  const later = linesWith({ releaseExpires: "2026-11-23T12:00:01Z" });
+  assert.ok(!later.some((one) => one.includes("EXPIRED")));
+});
 
 test("an estate at rest, as a person reads it", () => {
   assert.deepEqual(linesWith(), [

@@ -8,6 +8,7 @@ import {
 import type { Estate } from "../app/estate.ts";
 import { formatDuration } from "../model/units.ts";
 import { AGE_UNKNOWN, askOrRead } from "./connect.ts";
+import { expiredSentence, isExpired } from "./expiry.ts";
 import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "./options.ts";
 import { paint, print, printJson, table } from "./output.ts";
 
@@ -18,7 +19,7 @@ export function statusCommand(): Command {
     .action(async (flags: EstateFlags & { json: boolean }) => {
       const status = await statusOf(runningEstate(flags));
       if (flags.json) return printJson(status);
-      for (const line of statusLines(status)) print(line);
+      for (const line of statusLines(status, Date.now())) print(line);
     });
 }
 
@@ -31,10 +32,11 @@ function statusOf(estate: Estate): Promise<EstateStatus> {
 }
 
 /** The status as a person reads it: the answer first, the figures after. */
-export function statusLines(status: EstateStatus): string[] {
+export function statusLines(status: EstateStatus, now: number): string[] {
   const leader = status.leader ?? paint("red", "no controller leads");
   return [
     `${paint("bold", status.estate)}  leader ${leader}  snapshot ${status.snapshot ?? "-"}  release ${releaseText(status)}`,
+    ...expiredLine(status, now),
     "",
     ...table([
       ["WORKFLOW", "SERVED BY", "EPOCH", "MODE", "RTO", "RPO", "STANDBY"],
@@ -85,6 +87,11 @@ function regionRow(region: EstateStatus["regions"][number]): string[] {
     gatewaySnapshot === null ? "-" : `snapshot ${gatewaySnapshot}`,
     indexes.join("; ") || "-",
   ];
+}
+
+function expiredLine({ releaseDigest, releaseExpires }: EstateStatus, now: number): string[] {
+  if (releaseDigest === null || !isExpired(releaseExpires, now)) return [];
+  return [paint("red", expiredSentence(releaseDigest.slice(0, 19), releaseExpires))];
 }
 
 /** While an activation moves region by region, there is no one release to name. */

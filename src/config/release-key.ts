@@ -55,13 +55,27 @@ type Box = z.infer<typeof boxSchema>;
 
 /** A new pair. `password` null: the private key is written as it is. */
 export async function makeReleaseKeys(password: string | null): Promise<ReleaseKeyPair> {
-  const pair = generateKeyPairSync("ec", { namedCurve: CURVE });
+  const pair = newPair();
   const publicKey = pair.publicKey.export({ type: "spki", format: "pem" }).toString();
   const privateKey =
     password === null
       ? pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString()
       : await lock(pair.privateKey.export({ type: "pkcs8", format: "der" }), password);
   return { privateKey, publicKey, keyId: releaseKeyId(publicKey) };
+}
+
+/** A new private key as it is, for where the file's mode is its only lock. PEM. */
+export function plainReleaseKey(): string {
+  return newPair().privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+}
+
+/** The public half of a private key that is not encrypted, as PEM. Throws KEY_INVALID. */
+export function publicPemOf(privatePem: string, file: string): string {
+  return publicKeyOf(requireP256(readKey(privatePem, file), file));
+}
+
+function newPair() {
+  return generateKeyPairSync("ec", { namedCurve: CURVE });
 }
 
 /**

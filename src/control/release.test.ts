@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { loadedRelease } from "../app/release-trust.ts";
 import { asKnown } from "../core/publish/releases.ts";
+import { buildRelease } from "../core/release/build.ts";
+import { releaseWith, without, yaml } from "../core/release/files.fixture.ts";
+import type { ReadRelease } from "../core/release/files.ts";
 import { releaseOf } from "../model/release-intent.ts";
 import { SIM_RELEASE, simRelease, simSpec } from "../sim/estate.ts";
 import { World } from "../sim/world.ts";
@@ -241,4 +245,66 @@ test("a release folder that changed is made known by a restart, and not activate
   assert.deepEqual(releases(world), [OLD, OLD]);
   world.requestRelease("activate", NEW);
   await world.until("it is good", () => world.releaseIntent().good[0] === NEW);
+});
+
+describe("what an activation would put in place", () => {
+  const policy = (phrases: string[]) =>
+    yaml("policies/house.yaml", { name: "house", safety: [{ name: "weapons", phrases }] });
+  const built = ({ files }: ReadRelease) => loadedRelease({ built: buildRelease(files) });
+  const GOOD = built(releaseWith(policy(["build a bomb"])));
+  const LOST = built(without("policies/house.yaml"));
+  const BLANK = built(releaseWith(policy(["build a bomb", "   "])));
+
+  async function asked(release: typeof GOOD, accepted = false): Promise<World> {
+    const world = new World();
+    world.start("c1", { release: GOOD });
+    await world.run(1_500);
+    world.know(asKnown(release, 0, "ada"));
+    world.requestRelease("activate", release.digest, { acceptChanges: accepted });
+    await world.until("it is answered", () => said(world, /release is refused|is completed/));
+    return world;
+  }
+
+  test("is refused when a policy is gone that the last good release had", async () => {
+    const world = await asked(LOST);
+    assert.ok(
+      said(world, /is refused: what it holds is doubtful: policies\/house\.yaml: is gone: what/),
+    );
+    assert.deepEqual(world.plans(), []);
+    assert.deepEqual(releases(world), [GOOD.digest, GOOD.digest]);
+  });
+
+  test("is let through when the asker has looked at it and means it", async () => {
+    assert.deepEqual(releases(await asked(LOST, true)), [LOST.digest, LOST.digest]);
+  });
+
+  test("is refused when it is wrong in itself, whatever the asker means", async () => {
+    const world = await asked(BLANK, true);
+    assert.ok(said(world, /policies\/house\.yaml, safety\.0\.phrases\.1: is blank/));
+    assert.deepEqual(releases(world), [GOOD.digest, GOOD.digest]);
+  });
+
+  test("is refused when its parts are not what they were", async () => {
+    const [name = "", text = ""] = Object.entries(LOST.parts ?? {})[0] ?? [];
+    const parts = { ...LOST.parts, [name]: `${text.slice(0, -8)}AAAA${text.slice(-4)}` };
+    const world = await asked({ ...LOST, parts });
+    assert.ok(said(world, /is not what was signed: expected sha256:\w+, found sha256:/));
+  });
+});
+
+test("signatures that were made since reach every gateway, and nothing else changes", async () => {
+  const world = new World();
+  world.start("c1");
+  await world.run(1_500);
+  const signatures = [{ payload: "{}", signature: "c2lnbmVk" }];
+  world.kill("c1");
+  world.start("c2", { release: { ...SIM_RELEASE, signatures, number: 7 } });
+  await world.until("every gateway has it", () =>
+    [...world.regions.values()].every(
+      ({ snapshot }) => snapshot?.releases[OLD]?.signatures.length === 1,
+    ),
+  );
+  assert.ok(said(world, new RegExp(`release ${OLD} bears new signatures`)));
+  const { good, epoch } = world.releaseIntent();
+  assert.deepEqual([good, epoch], [[OLD], 1]);
 });

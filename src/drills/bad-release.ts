@@ -46,9 +46,9 @@ export async function runBadRelease(
     note("operator", "fault", `activation of ${name} ${version}, which is bad on purpose`);
     await world.control.makeKnown(release, BY);
     changed = true;
+    // Bad on purpose: whatever looks unlikely beside the good one is what shall be tried.
     const asked = await world.control.changeRelease("activate", {
-      release: release.digest,
-      by: BY,
+      ...{ release: release.digest, by: BY, acceptChanges: true },
     });
     const rollback = await awaitRollback(world, asked.id, asked.at);
     note("controller", "open", `the release is rolled back: ${rollback.state.because}`);

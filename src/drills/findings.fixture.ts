@@ -92,6 +92,7 @@ const NOTHING: EstateStatus = {
   leader: "c1",
   snapshot: 1,
   releaseDigest: "sha256:r",
+  releaseExpires: null,
   workflows: [],
   regions: [],
   targets: [],

@@ -16,7 +16,7 @@ export interface Control {
   makeKnown(release: OfferedRelease, by: string): Promise<{ digest: string }>;
   changeRelease(
     kind: ReleaseRequest["kind"],
-    body: { release: string | null; by: string },
+    body: { release: string | null; by: string; acceptChanges?: boolean },
   ): Promise<ReleaseRequest>;
   plans(): Promise<{ plans: Plan[]; states: PlanState[] }>;
   evidence(after: number): Promise<Evidence[]>;

@@ -375,7 +375,8 @@ describe("a gateway that cannot verify its region's release", () => {
   });
   afterEach(() => world.end());
 
-  const holderWith = (verifyRelease = verifyBody): SnapshotHolder =>
+  const holderWith = (verifyRelease = verifyBody) => holderAt(file, verifyRelease);
+  const holderAt = (file: string, verifyRelease = verifyBody): SnapshotHolder =>
     SnapshotHolder.signed({
       estate: "test",
       region: "eu-west",
@@ -439,10 +440,13 @@ describe("a gateway that cannot verify its region's release", () => {
     assert.match(error?.next ?? "", /serves its last good release \(snapshot 1\)/);
     assert.equal(expired.current()?.releaseDigest, A.digest);
     assert.match(expired.lastError ?? "", /its signature has expired/);
-    // And again, and with what a rollback brings.
+    // And again at the next restart, and with what a rollback brings.
     const again = holderWith();
-    assert.equal(await again.load(), null);
-    assert.ok(!again.current() || again.current()?.releaseDigest === A.digest);
+    const told = await again.load();
+    assert.match(told?.message ?? "", /refused by an earlier start/);
+    assert.match(told?.next ?? "", /serves its last good release \(snapshot 1\)/);
+    assert.equal(again.current()?.releaseDigest, A.digest);
+    assert.equal(await holderAt(join(file, "..", "nothing.json")).load(), null);
     assert.ok((await again.offer(world.sign(offered(9, A)))).adopted);
     assert.ok((await again.offer(world.sign(offered(10, B)))).adopted);
   });
@@ -456,6 +460,49 @@ describe("a gateway that cannot verify its region's release", () => {
     assert.equal((await restarted.load())?.code, "SNAPSHOT_REFUSED");
     assert.equal(restarted.current(), null);
   });
+
+  /** The file of a gateway that has served A and then B. */
+  async function servedBoth(): Promise<void> {
+    const before = holderWith();
+    for (const [number, release] of [A, B].entries()) {
+      assert.ok((await before.offer(world.sign(offered(number + 1, release)))).adopted);
+    }
+  }
+
+  it("goes on with a release that expires while it runs, through a failover and a rollback", async () => {
+    await servedBoth();
+    const dates = { over: false };
+    const over = expired(A.digest, B.digest, releaseCalled("gamma").digest);
+    const running = holderWith((release, ran) => (dates.over ? over(release, ran) : null));
+    assert.equal(await running.load(), null);
+    dates.over = true;
+    assert.equal(await refusalOf(running, offered(5, B)), null, "a failover's snapshot");
+    assert.equal(await refusalOf(running, offered(6, A)), null, "a rollback's snapshot");
+    assert.match(
+      (await refusalOf(running, offered(7, releaseCalled("gamma")))) ?? "adopted",
+      /has expired/,
+      "what it has never served is judged",
+    );
+  });
+
+  it("starts with no release that has expired, and takes none that it is offered then", async () => {
+    await servedBoth();
+    const holder = holderWith(expired(A.digest, B.digest));
+    const error = await holder.load();
+    assert.match(error?.message ?? "", /has expired/);
+    assert.match(error?.next ?? "", /waits for a signed snapshot/);
+    assert.match((await refusalOf(holder, offered(3, B))) ?? "adopted", /has expired/);
+  });
+
+  const expired =
+    (...digests: string[]): ReleaseVerifier =>
+    ({ digest }, ran) =>
+      !ran && digests.includes(digest) ? "its signature has expired" : null;
+
+  async function refusalOf(holder: SnapshotHolder, snapshot: Snapshot): Promise<string | null> {
+    const offer = await holder.offer(world.sign(snapshot));
+    return offer.adopted ? null : offer.reason;
+  }
 
   it("a verifier that fails is a refusal, and not the gateway's end", async () => {
     const holder = holderWith(() => {

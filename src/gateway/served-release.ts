@@ -25,18 +25,21 @@ export function servedBy(snapshot: Snapshot, region: RegionName): ServedSnapshot
   };
 }
 
-/** Why this region must not serve the release that the snapshot gives it; null when it may. */
+/**
+ * Why this region must not serve the release that the snapshot gives it; null when it may. `ran`:
+ * digests of those that it has served already.
+ */
 export async function refusedRelease(
   snapshot: Snapshot,
   region: RegionName,
-  verify: ReleaseVerifier,
+  { verify, ran }: { readonly verify: ReleaseVerifier; readonly ran: ReadonlySet<string> },
 ): Promise<string | null> {
   const digest = own(snapshot.regions, region)?.release ?? NONE;
   if (digest === NONE) return null;
   const carried = own(snapshot.releases, digest);
   if (carried === undefined) return `release ${digest} of ${region}: it is not in the snapshot`;
   try {
-    const why = await verify({ ...carried, digest });
+    const why = await verify({ ...carried, digest }, ran.has(digest));
     return why === null ? null : `release ${digest} of ${region}: ${why}`;
   } catch (error) {
     return `release ${digest} of ${region} cannot be verified: ${messageOf(error)}`;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import {
   handClock,
@@ -92,6 +92,20 @@ describe("a snapshot holder", () => {
     assert.match(restarted.lastError ?? "", /no trusted key/);
     assert.deepEqual(await readdir(join(file, "..")), ["snapshot.json.refused"]);
     assert.equal((await restarted.offer(world.sign(snapshotOf({ number: 7 })))).adopted, true);
+  });
+
+  it("says of a file of another version what it is, and what to do", async () => {
+    const { regions, ...rest } = snapshotOf({ number: 7 });
+    const older = { ...rest, regions, release: "one for all", releases: undefined };
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, JSON.stringify(world.sign(older as never)));
+    const restarted = fresh();
+    const error = await restarted.load();
+    assert.equal(error?.code, "SNAPSHOT_REFUSED");
+    assert.match(error?.message ?? "", /another version of Tideover wrote it: releases: /);
+    assert.match(error?.next ?? "", /Start a controller of this version.*move that file back/);
+    assert.equal(restarted.current(), null);
+    assert.equal((await restarted.offer(world.sign(snapshotOf({ number: 8 })))).adopted, true);
   });
 
   it("does not serve what it could not keep", async () => {

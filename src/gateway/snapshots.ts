@@ -48,9 +48,36 @@ export interface Leader {
   offer(signed: SignedSnapshot): Promise<Offer>;
 }
 
-type Judged =
-  | { readonly ok: true; readonly snapshot: Snapshot }
-  | { readonly ok: false; readonly reason: string };
+type Judged = { readonly ok: true; readonly snapshot: Snapshot } | Refusal;
+
+interface Refusal {
+  readonly ok: false;
+  readonly reason: string;
+  /** What to do, where it is not about who wrote it. */
+  readonly next?: string;
+}
+
+/** A file that a start could not serve from. */
+interface RefusedFile {
+  readonly message: string;
+  /** Where it is now; null: it was moved by an earlier start. */
+  readonly aside: string | null;
+  readonly next: string;
+}
+
+/** Beside the last good one there is nothing: an earlier start has refused what was there. */
+const LEFT_BEFORE: RefusedFile = {
+  message: "the newest snapshot was refused by an earlier start, and none has come since",
+  aside: null,
+  next: "Look at why it was refused, in the log of that start.",
+};
+
+const REFUSED_RELEASE =
+  "Sign that release by a trusted key (`tideover release sign`) and activate it again, put its key into `release.trust`, or roll back.";
+
+/** A good signature over another shape: this estate's own, of before or after an upgrade. */
+const OTHER_VERSION =
+  "Start a controller of this version, which publishes it anew; or move that file back for the version that wrote it.";
 
 /**
  * The only state that a gateway serves from. A snapshot is verified, compared, written to disk and
@@ -67,6 +94,8 @@ export class SnapshotHolder {
   #sinceAt: number;
   #releaseSinceAt: number;
   #lastError: string | null = null;
+  /** Releases that were good enough to serve here: an expiry takes none of them away any more. */
+  readonly #ran = new Set<string>();
   /** Offers are judged one after the other, so that compare, write and swap are one step. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -150,25 +179,38 @@ export class SnapshotHolder {
   async load(): Promise<TideoverError | null> {
     const options = this.#options;
     if (options === null || this.#current !== null) return null;
-    const refused = await this.#loadFrom(options.file, options);
-    if (refused === null) return null;
+    const found = await this.#loadFrom(options.file, options);
+    if (found === null && this.#current !== null) {
+      await this.#rememberLastGood(options);
+      return null;
+    }
     const before = await this.#loadFrom(lastGoodFile(options.file), options);
-    this.#lastError = refused.message;
     const kept = before === null && this.#current !== null;
-    return new TideoverError(`${refused.message}. It was moved to ${refused.aside}`, {
+    // No file at all, and none of before either: a gateway that never had one.
+    const refused = found ?? before ?? (kept ? LEFT_BEFORE : null);
+    if (refused === null) return null;
+    this.#lastError = refused.message;
+    const meanwhile = kept
+      ? `The gateway serves its last good release (snapshot ${this.number}) meanwhile.`
+      : "The gateway waits for a signed snapshot meanwhile.";
+    const aside = refused.aside === null ? "" : `. It was moved to ${refused.aside}`;
+    return new TideoverError(`${refused.message}${aside}`, {
       code: "SNAPSHOT_REFUSED",
       retry: "later",
-      next: kept
-        ? `Find out who wrote that file; the gateway serves its last good release (snapshot ${this.number}) meanwhile.`
-        : "Find out who wrote that file; the gateway waits for a signed snapshot meanwhile.",
+      next: `${refused.next} ${meanwhile}`,
     });
   }
 
+  /** A rollback to it must be possible after a restart, too, whatever has expired since. */
+  async #rememberLastGood(options: SignedHolderOptions): Promise<void> {
+    const text = await readSnapshotFile(lastGoodFile(options.file));
+    const signed = text === null ? null : parseSigned(text);
+    const read = signed === null ? null : readSigned(signed, options.trusted);
+    if (read?.ok) this.#ran.add(servedBy(read.snapshot, options.region).releaseDigest);
+  }
+
   /** Adopts a file. Gives null when it did, or when there is none; else what was found. */
-  async #loadFrom(
-    file: string,
-    options: SignedHolderOptions,
-  ): Promise<{ readonly message: string; readonly aside: string } | null> {
+  async #loadFrom(file: string, options: SignedHolderOptions): Promise<RefusedFile | null> {
     const text = await readSnapshotFile(file);
     if (text === null) return null;
     const signed = parseSigned(text);
@@ -180,9 +222,9 @@ export class SnapshotHolder {
       this.#swap(servedBy(judged.snapshot, options.region), signed);
       return null;
     }
-    const reason = judged.ok ? "" : judged.reason;
+    const { reason = "", next = "Find out who wrote that file." } = judged.ok ? {} : judged;
     const message = `the snapshot kept in ${file} was refused: ${reason}`;
-    return { message, aside: await setAside(file) };
+    return { message, aside: await setAside(file), next };
   }
 
   /** Judges a snapshot and adopts it when it is newer. Never throws. */
@@ -243,25 +285,20 @@ export class SnapshotHolder {
   }
 
   async #judge(signed: SignedSnapshot, options: SignedHolderOptions): Promise<Judged> {
-    if (!isSignatureGood(signed, options.trusted)) {
-      return { ok: false, reason: `no trusted key made its signature (key ${signed.keyId})` };
-    }
-    const parsed = snapshotSchema.safeParse(parseJson(signed.payload));
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      return { ok: false, reason: `${issue?.path.join(".")}: ${issue?.message}` };
-    }
-    const { estate, region, verifyRelease } = options;
-    const reason =
-      faultOf(parsed.data, estate, this.number) ??
-      (await refusedRelease(parsed.data, region, verifyRelease));
-    return reason === null ? { ok: true, snapshot: parsed.data } : { ok: false, reason };
+    const read = readSigned(signed, options.trusted);
+    if (!read.ok) return read;
+    const { estate, region, verifyRelease: verify } = options;
+    const fault = faultOf(read.snapshot, estate, this.number);
+    if (fault !== null) return { ok: false, reason: fault };
+    const reason = await refusedRelease(read.snapshot, region, { verify, ran: this.#ran });
+    return reason === null ? read : { ok: false, reason, next: REFUSED_RELEASE };
   }
 
   #swap(served: ServedSnapshot, signed: SignedSnapshot | null): void {
     const now = this.#clock.monotonic();
     if (served.releaseDigest !== this.#current?.releaseDigest) this.#releaseSinceAt = now;
     this.#current = served;
+    this.#ran.add(served.releaseDigest);
     this.#signed = signed;
     this.#sinceAt = now;
     for (const listener of [...this.#listeners]) listener(served);
@@ -290,6 +327,21 @@ function faultOf(snapshot: Snapshot, estate: string, present: number): string | 
     if (unknown !== undefined) return `${workflow} is served by ${unknown}, which it does not know`;
   }
   return null;
+}
+
+/** What a trusted key has signed; a refusal when none has, or when it is of another shape. */
+function readSigned(signed: SignedSnapshot, trusted: readonly string[]): Judged {
+  if (!isSignatureGood(signed, trusted)) {
+    return { ok: false, reason: `no trusted key made its signature (key ${signed.keyId})` };
+  }
+  const parsed = snapshotSchema.safeParse(parseJson(signed.payload));
+  if (parsed.success) return { ok: true, snapshot: parsed.data };
+  const issue = parsed.error.issues[0];
+  return {
+    ok: false,
+    reason: `another version of Tideover wrote it: ${issue?.path.join(".")}: ${issue?.message}`,
+    next: OTHER_VERSION,
+  };
 }
 
 function isSignatureGood(signed: SignedSnapshot, trusted: readonly string[]): boolean {

@@ -18,6 +18,9 @@ export interface ArtifactParts {
   readonly artifactType: string | undefined;
   /** Config and layers. */
   readonly blobs: readonly Descriptor[];
+  /** undefined: an index. */
+  readonly config: Descriptor | undefined;
+  readonly layers: readonly Descriptor[];
   /** The manifests of an index; empty for a manifest. */
   readonly manifests: readonly Descriptor[];
   readonly subject: Descriptor | undefined;
@@ -37,6 +40,8 @@ export function partsOf(bytes: Uint8Array): ArtifactParts | null {
     artifactType: data.artifactType ?? config?.mediaType,
     // One blob may stand in two places, such as an empty config that is also the only layer.
     blobs: [...new Map(blobs.map((blob) => [blob.digest, blob])).values()],
+    config,
+    layers,
     manifests: manifests ?? [],
     subject,
     annotations,

@@ -29,6 +29,6 @@ export const artifactsSpecSchema = z.strictObject({
     .int()
     .min(1)
     .max(64)
-    .default(4)
+    .default(3)
     .describe("How many blobs a region copies at one time."),
 });

@@ -7,6 +7,8 @@ export const knownReleaseSchema = z.strictObject({
   ...carriedReleaseSchema.shape,
   /** Number that its signature bears, against a downgrade; null for an unsigned one. */
   number: z.int().nonnegative().nullable(),
+  /** ISO time until which a trusted signature is good; null: for ever, or nobody judges it. */
+  expires: z.string().nullable().default(null),
   /** Wall clock of when it became known, for people. */
   since: z.number(),
   by: z.string(),

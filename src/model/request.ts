@@ -19,6 +19,8 @@ export const releaseRequestSchema = z.strictObject({
   kind: z.enum(["activate", "rollback", "continue"]),
   /** Release that shall serve; null: the controller chooses (rollback: the last good one). */
   release: z.string().nullable(),
+  /** The asker has looked at what doubled, shrank or is gone beside the last good one, and means it. */
+  acceptChanges: z.boolean().optional(),
   by: z.string(),
   at: z.number(),
 });

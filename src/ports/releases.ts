@@ -5,8 +5,14 @@ import type { HeldRelease } from "./agents.ts";
 /**
  * Judges a release by what it carries, before it is served: null when it may be, else why not.
  * Asks nobody: a region that is cut off must be able to verify, and to start.
+ *
+ * `ran`: this process has served it before. Then its expiry is no reason to refuse it: a failover or
+ * a rollback, which come in a new snapshot, must not fail for a date that went by meanwhile.
  */
-export type ReleaseVerifier = (release: OfferedRelease) => string | null | Promise<string | null>;
+export type ReleaseVerifier = (
+  release: OfferedRelease,
+  ran?: boolean,
+) => string | null | Promise<string | null>;
 
 /**
  * A region's own copies of releases. The agent asks it on the controller's behalf; the gateway

@@ -31,10 +31,12 @@ function readOwnerships(entries: readonly StoreEntry[]): Ownership[] {
 
 /** The number may stand beside the envelope, too; the signed one inside is what counts. */
 const envelopeSchema = z.object(signedSnapshotSchema.shape);
+/** Without its parts, which may be long. Loose: one made of the strict shape would refuse them. */
+const releaseSchema = z.object(carriedReleaseSchema.omit({ parts: true }).shape);
 const payloadSchema = z.object({
   number: z.int(),
   regions: z.record(z.string(), z.object({ release: z.string() })),
-  releases: z.record(z.string(), carriedReleaseSchema.pick({ body: true })),
+  releases: z.record(z.string(), releaseSchema),
 });
 
 function readSnapshot(entry: StoreEntry | null, world: World): KnownSnapshot | null {
@@ -46,7 +48,7 @@ function readSnapshot(entry: StoreEntry | null, world: World): KnownSnapshot | n
   if (!payload.success) return null;
   const { number, regions, releases } = payload.data;
   const digest = regions[world.options.region]?.release;
-  const body = digest === undefined ? undefined : releases[digest]?.body;
-  const release = digest === undefined || body === undefined ? null : { digest, body };
+  const carried = digest === undefined ? undefined : releases[digest];
+  const release = digest === undefined || carried === undefined ? null : { digest, ...carried };
   return { signed: signed.data, number, release };
 }

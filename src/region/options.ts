@@ -1,6 +1,7 @@
 import type { GoldenSet } from "../model/golden.ts";
 import type { IndexName, RegionName, TenantName, WorkflowName } from "../model/ids.ts";
 import type { Release } from "../model/release.ts";
+import type { OfferedRelease } from "../model/snapshot.ts";
 import type { Spec } from "../model/spec.ts";
 import type { AuditLog } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -19,6 +20,11 @@ export interface AgentOptions {
   readonly spec: Spec;
   /** What the estate begins with, for as long as no snapshot says otherwise. */
   readonly release: { readonly digest: string; readonly body: Release } | null;
+  /**
+   * ISO time until which this region's trusted keys have signed a release; null: for ever. Absent:
+   * nobody asks here.
+   */
+  readonly expiryOf?: (release: Pick<OfferedRelease, "digest" | "signatures">) => string | null;
   /** This region's own copies of releases. */
   readonly releases: RegionReleases;
   /** Keeps this region's copies of artifacts level; absent where the spec names no source. */

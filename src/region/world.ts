@@ -2,7 +2,7 @@ import { TideoverError } from "../lib/errors.ts";
 import type { IndexName, RegionName, WorkflowName } from "../model/ids.ts";
 import type { Release } from "../model/release.ts";
 import type { RegionReport } from "../model/signal.ts";
-import type { SignedSnapshot } from "../model/snapshot.ts";
+import type { OfferedRelease, SignedSnapshot } from "../model/snapshot.ts";
 import type { IndexSpec, RegionSpec, WorkflowSpec } from "../model/spec.ts";
 import type { BehaviourDifference } from "../wire/behaviour.ts";
 import { GoldenBook } from "./golden-book.ts";
@@ -15,6 +15,8 @@ import { SignalRing } from "./signals.ts";
 export interface KnownRelease {
   readonly digest: string;
   readonly body: Release;
+  /** Absent before the store was read for the first time. */
+  readonly signatures?: OfferedRelease["signatures"];
 }
 
 /** The newest snapshot that the store held when it was last read. */

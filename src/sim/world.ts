@@ -175,9 +175,14 @@ export class World {
   }
 
   /** A person asks for another release, or for the last good one. */
-  requestRelease(kind: ReleaseRequest["kind"], release: string | null = null): void {
+  requestRelease(
+    kind: ReleaseRequest["kind"],
+    release: string | null = null,
+    more: Pick<ReleaseRequest, "acceptChanges"> = {},
+  ): void {
     const id = `release-request-${this.clock.monotonic()}`;
-    const value: ReleaseRequest = { id, kind, release, by: "ada", at: this.clock.now() };
+    const at = this.clock.now();
+    const value: ReleaseRequest = { id, kind, release, by: "ada", at, ...more };
     const put = KEYS.releaseRequest(id);
     this.backend.commit({ compare: [], operations: [{ put, value }] });
   }

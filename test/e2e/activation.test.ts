@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { createSystemClock } from "../../src/adapters/clock-system/clock.ts";
 import { openSqliteStore } from "../../src/adapters/store-sqlite/store.ts";
-import { findRelease } from "../../src/app/find-release.ts";
+import { loadRelease } from "../../src/config/load-release.ts";
 import { evidenceSchema } from "../../src/model/evidence.ts";
 import { KEYS as STORE_KEYS } from "../../src/model/keys.ts";
 import { releaseIntentSchema } from "../../src/model/release-intent.ts";
@@ -41,7 +41,7 @@ describe("the release of a running estate", () => {
     const prompt = join(folder, "prompts", "assistant.md");
     writeFileSync(prompt, `${readFileSync(prompt, "utf8")}\nAnswer in full sentences.\n`);
     first = up.estate.release?.digest ?? "";
-    second = (await findRelease(folder)).digest;
+    second = loadRelease(folder).digest;
     assert.notEqual(first, second);
   });
   after(async () => {
@@ -88,6 +88,10 @@ describe("the release of a running estate", () => {
     await runs(second);
     const status = JSON.parse((await tideover("status", "--json")).stdout);
     assert.deepEqual(status.good, [second, first]);
+    await eventually("the standby to be ready with it", async () => {
+      const { workflows } = await up.control.status();
+      return workflows.every(({ standbys }) => standbys.every(({ ready }) => ready === true));
+    });
     await eventually("both regions to report it", async () => {
       const lines = (await tideover("status")).stdout;
       return lines.split("it serves what it shall").length === 3;

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { z } from "zod";
+import { artifactStatusSchema } from "../../src/model/artifact-status.ts";
 import { evidenceSchema } from "../../src/model/evidence.ts";
 import { ROOT, runCommand, startSample, type TestEstate } from "../support/estate.ts";
 
@@ -14,6 +16,10 @@ const reportSchema = z.object({
   checks: z.array(z.object({ name: z.string(), pass: z.boolean(), evidence: z.string() })),
   epochs: z.array(z.object({ before: z.number(), after: z.number() })),
   verdict: z.string(),
+});
+
+const heldSchema = z.object({
+  regions: z.array(z.object({ status: artifactStatusSchema })),
 });
 
 describe("a prompt release that loses every second golden answer", () => {
@@ -61,6 +67,26 @@ describe("a prompt release that loses every second golden answer", () => {
       ({ kind, text }) => kind === "plan" && /: rollback of/.test(text),
     );
     assert.equal(plans.length, 1);
+  });
+
+  it("both signed by the key that the estate made, and held and compared in each region", async () => {
+    const { known } = await up.control.release();
+    assert.deepEqual(known.map(({ number }) => number).toSorted(), [1, 2]);
+    for (const region of Object.keys(up.estate.spec.regions)) {
+      assert.equal(readdirSync(up.estate.data.region(region).trust).length, 1);
+    }
+    const held = await runCommand([
+      ...["artifacts", "status", "--json"],
+      ...["--spec", up.estate.specPath, "--data", up.estate.data.root],
+    ]);
+    const { regions } = heldSchema.parse(JSON.parse(held.stdout));
+    assert.equal(regions.length, 2);
+    for (const { status } of regions) {
+      for (const { digest } of known) {
+        const one = status.artifacts.find((artifact) => artifact.digest === digest);
+        assert.deepEqual([one?.state, one?.referrers.length], ["verified", 1]);
+      }
+    }
   });
 
   it("and the standby that had it is ready again with the good one", async () => {

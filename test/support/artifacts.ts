@@ -1,6 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
+import { buildRelease } from "../../src/core/release/build.ts";
+import { RELEASE, releaseWith, yaml } from "../../src/core/release/files.fixture.ts";
 import { type Descriptor, MEDIA } from "../../src/model/artifact.ts";
 import type { ArtifactStore } from "../../src/ports/artifacts.ts";
+import { writeRelease } from "../../src/region/artifacts/release-store.ts";
 
 /** A blob for tests: its bytes, and what names them. */
 export interface MadeBlob {
@@ -102,4 +105,30 @@ export async function putSample(store: ArtifactStore, tag: string, bytes = 300_0
   const signature = await sign(store, digest, `signature of ${tag}`);
   const sbom = await describeBy(store, descriptorOf(index, MEDIA.index), `sbom of ${tag}`);
   return { digest, signature, sbom, blobs: [EMPTY, ...files, ...weights], manifests, index };
+}
+
+/** The manifest of a CNCF ModelPack artifact of these blobs. */
+export function modelPackOf(blobs: readonly MadeBlob[]): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MEDIA.manifest,
+      artifactType: "application/vnd.cncf.model.manifest.v1+json",
+      config: { ...EMPTY.descriptor, mediaType: "application/vnd.cncf.model.config.v1+json" },
+      layers: blobs.map(({ descriptor }) => descriptor),
+    }),
+  );
+}
+
+/** A release that names this manifest as its model, in one place with it. Gives its digest. */
+export async function putReleaseOf(
+  store: ArtifactStore,
+  model: Buffer,
+  blobs: readonly MadeBlob[],
+): Promise<string> {
+  await putBlobs(store, blobs);
+  const digest = await store.putManifest(model, MEDIA.manifest);
+  const runtime = { model: { digest, size: model.length } };
+  const file = yaml("release.yaml", { ...RELEASE, artifacts: { runtime } });
+  return writeRelease(store, buildRelease(releaseWith(file).files), ["v1"]);
 }

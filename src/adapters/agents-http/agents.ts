@@ -122,6 +122,7 @@ async function exchange<T>(options: HttpAgentsOptions, call: Call<T>): Promise<T
 
 /** Codes that mean the same on both sides. All others: an agent that is of no use now. */
 const KEPT: readonly ErrorCode[] = [
+  "ARTIFACT_INVALID",
   "EPOCH_STALE",
   "INDEX_DIVERGED",
   "INDEX_UNAVAILABLE",

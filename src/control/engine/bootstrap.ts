@@ -1,4 +1,9 @@
-import { asKnown, initialReleaseIntent, releasesOf } from "../../core/publish/releases.ts";
+import {
+  asKnown,
+  initialReleaseIntent,
+  releasesOf,
+  withNewSignatures,
+} from "../../core/publish/releases.ts";
 import { initialIntents, initialOwnerships } from "../../core/publish/snapshot.ts";
 import { KEYS } from "../../model/keys.ts";
 import type { KnownRelease, ReleaseIntent } from "../../model/release-intent.ts";
@@ -6,7 +11,7 @@ import type { Compare, Operation } from "../../ports/store.ts";
 import type { ControllerDeps } from "../deps.ts";
 import type { Term } from "./leadership.ts";
 import { nextSnapshot } from "./publish.ts";
-import type { Fact, Recorder } from "./record.ts";
+import type { Fact, Recorder, Write } from "./record.ts";
 import {
   type Held,
   readIntents,
@@ -21,7 +26,7 @@ import {
  * first release, first snapshot. What is there stays, whatever the spec says now: after a failover,
  * the spec's primary is history, and a restarted controller that "corrected" it would undo the
  * recovery. A release folder that was changed meanwhile is made known and is not activated: that is
- * a plan's work, region by region.
+ * a plan's work, region by region. Signatures that were made since are added to a known release.
  */
 export async function bootstrap(
   deps: ControllerDeps,
@@ -48,12 +53,17 @@ export async function bootstrap(
     [...known.map(({ value }) => value), ...intents],
     release,
   );
-  if (firsts.length === 0 && snapshot === null) return;
-  await recorder.commit(term.fence, {
-    compare: [...firsts.map(([key]) => absent(key)), ...(snapshot?.compare ?? [])],
-    operations: [...firsts.map(([key, value]) => put(key, value)), ...(snapshot?.operations ?? [])],
-    facts: [firstFact(spec.estate, firsts), ...(snapshot?.facts ?? [])],
-  });
+  if (firsts.length > 0 || snapshot !== null) {
+    await recorder.commit(term.fence, {
+      compare: [...firsts.map(([key]) => absent(key)), ...(snapshot?.compare ?? [])],
+      operations: [
+        ...firsts.map(([key, value]) => put(key, value)),
+        ...(snapshot?.operations ?? []),
+      ],
+      facts: [firstFact(spec.estate, firsts), ...(snapshot?.facts ?? [])],
+    });
+  }
+  if (release.renewed !== null) await recorder.commit(term.fence, renewal(release.renewed));
 }
 
 async function missingOwnerships(deps: ControllerDeps) {
@@ -68,6 +78,8 @@ interface FirstRelease {
   readonly intent: ReleaseIntent | null;
   readonly known: readonly KnownRelease[];
   readonly missing: readonly (readonly [key: string, value: unknown])[];
+  /** The folder's release, known before, with signatures that were made since; null: none were. */
+  readonly renewed: Held<KnownRelease> | null;
 }
 
 async function firstRelease(
@@ -75,10 +87,13 @@ async function firstRelease(
   now: number,
 ): Promise<FirstRelease> {
   const intent = (await readReleaseIntent(store))?.value ?? null;
-  const known = (await readKnownReleases(store)).map(({ value }) => value);
-  if (release === null) return { intent, known, missing: [] };
+  const held = await readKnownReleases(store);
+  const known = held.map(({ value }) => value);
+  if (release === null) return { intent, known, missing: [], renewed: null };
   const first = intent ?? initialReleaseIntent(spec, release.digest, now);
-  const isKnown = known.some(({ digest }) => digest === release.digest);
+  const before = held.find(({ value }) => value.digest === release.digest);
+  const isKnown = before !== undefined;
+  const renewed = isKnown ? withNewSignatures(before.value, release) : null;
   const own = asKnown(release, now, "the estate's release folder");
   return {
     intent: first,
@@ -87,6 +102,18 @@ async function firstRelease(
       ...(isKnown ? [] : [[KEYS.release(release.digest), own] as const]),
       ...(intent === null ? [[KEYS.releaseIntent, first] as const] : []),
     ],
+    renewed: before && renewed ? { ...before, value: renewed } : null,
+  };
+}
+
+/** The snapshot follows by itself: what it carries is not what the store has any more. */
+function renewal({ value, revision }: Held<KnownRelease>): Write {
+  const key = KEYS.release(value.digest);
+  const text = `release ${value.digest} bears new signatures`;
+  return {
+    compare: [{ key, revision }],
+    operations: [put(key, value)],
+    facts: [{ kind: "estate", text, data: { release: value.digest, number: value.number } }],
   };
 }
 

@@ -3,12 +3,14 @@ import { releasePlanFor } from "../../core/plans/release-plan.ts";
 import { type Decision, EVERY_WORKFLOW } from "../../model/decision.ts";
 import { KEYS } from "../../model/keys.ts";
 import type { Plan, PlanState } from "../../model/plan.ts";
-import type { ReleaseIntent } from "../../model/release-intent.ts";
+import { lastGood, type ReleaseIntent } from "../../model/release-intent.ts";
 import type { ReleaseRequest } from "../../model/request.ts";
+import { releaseSpecOf } from "../../model/spec.ts";
 import { type CommitTools, unlessOvertaken } from "./commit.ts";
 import { firstState, isOver } from "./journal.ts";
 import type { Observation } from "./observe.ts";
 import type { Fact } from "./record.ts";
+import { contentObjection } from "./release-content.ts";
 import { type Held, readPlanState, unchanged } from "./state.ts";
 import type { ReleaseThought, Thought } from "./think.ts";
 
@@ -33,7 +35,8 @@ export async function actOnRelease(
     return [];
   }
   const plan = planOf(tools, release);
-  const objection = objectionTo(tools, plan, thought, seen);
+  const objection =
+    objectionTo(tools, plan, thought, seen) ?? (await objectionToContent(tools, release));
   if (objection !== null) {
     if (request !== null) await refuse(tools, request, { ...decision, because: objection });
     else tools.deps.logger.error({ plan: plan.id }, objection);
@@ -59,6 +62,7 @@ function planOf({ deps, moves }: CommitTools, { decision, intent }: ReleaseThoug
     intent: intent.value,
     detection: deps.spec.detection,
     bakeMs: deps.bakeMs ?? BAKE_MS,
+    pauseMs: releaseSpecOf(deps.spec)?.pause,
     id: deps.newId(),
     parent: moves.lastPlan(EVERY_WORKFLOW),
     now: deps.clock.now(),
@@ -81,6 +85,19 @@ function objectionTo(
   });
   if (found.length === 0) return null;
   return `the plan would break a rule: ${found.map(({ message }) => message).join("; ")}`;
+}
+
+/** Of an activation alone: what a rollback leads to has been good here. */
+async function objectionToContent(
+  { deps: { store } }: CommitTools,
+  { decision, intent, request }: ReleaseThought,
+): Promise<string | null> {
+  const { kind, release } = decision;
+  if (kind !== "activate" || release === undefined) return null;
+  const accepted = request?.acceptChanges === true;
+  const about = { release, lastGood: lastGood(intent.value), accepted };
+  const found = await contentObjection(store, about);
+  return found === null ? null : `what it holds is doubtful: ${found}`;
 }
 
 /**

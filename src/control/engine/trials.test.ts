@@ -45,6 +45,14 @@ test("a release that became the good one stays on trial for 15 minutes, against 
   assert.deepEqual(found(after, 16 * MINUTE), []);
 });
 
+test("for as long as the spec says, where it says something else", () => {
+  const after = intent({ "eu-west": "two", "us-east": "two", "ap-south": "two" }, ["two", "one"]);
+  const probation = 2 * MINUTE;
+  const release = { folder: "r", trust: [], bake: 0, pause: 0, probation };
+  const at = (now: number) => trialsOf({ ...spec, release }, after, [INTENT], { now }).length;
+  assert.deepEqual([at(MINUTE), at(3 * MINUTE)], [3, 0]);
+});
+
 test("a trial says who serves what there, and is judged as its own release wants", () => {
   const half = intent({ "eu-west": "two", "us-east": "one", "ap-south": "one" }, ["one"]);
   const strict = { ...DEFAULT_CANARY, questions: 60 };

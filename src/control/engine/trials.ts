@@ -2,9 +2,9 @@ import type { ReleaseTrial } from "../../core/verdicts/input.ts";
 import { type CanaryThresholds, DEFAULT_CANARY } from "../../model/canary.ts";
 import type { Intent } from "../../model/intent.ts";
 import { type ReleaseIntent, releaseOf } from "../../model/release-intent.ts";
-import type { Spec, WorkflowSpec } from "../../model/spec.ts";
+import { releaseSpecOf, type Spec, type WorkflowSpec } from "../../model/spec.ts";
 
-/** How long a release is still watched after it was written down as good, in ms. */
+/** In ms, of a spec without a release of its own. */
 const PROBATION_MS = 15 * 60_000;
 
 /**
@@ -23,10 +23,11 @@ export function trialsOf(
   },
 ): ReleaseTrial[] {
   if (intent === null) return [];
+  const probationMs = releaseSpecOf(spec)?.probation ?? PROBATION_MS;
   return Object.keys(spec.regions).flatMap((region) => {
     const release = releaseOf(intent, region);
     const sinceMs = Math.max(0, options.now - (intent.regions[region]?.since ?? intent.since));
-    const old = comparedWith(intent, release, sinceMs);
+    const old = comparedWith(intent, release, sinceMs <= probationMs);
     if (old === null) return [];
     return [
       {
@@ -42,10 +43,14 @@ export function trialsOf(
 }
 
 /** The last good release; for one that has just become it, the one before; null: nothing to judge. */
-function comparedWith({ good }: ReleaseIntent, release: string, sinceMs: number): string | null {
+function comparedWith(
+  { good }: ReleaseIntent,
+  release: string,
+  onProbation: boolean,
+): string | null {
   const [newest = null, before = null] = good;
   if (release !== newest) return newest;
-  return sinceMs <= PROBATION_MS ? before : null;
+  return onProbation ? before : null;
 }
 
 function workflowsIn(spec: Spec, region: string, intents: readonly Intent[]) {

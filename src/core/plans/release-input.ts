@@ -9,6 +9,11 @@ export interface ReleasePlanInput {
   readonly detection: DetectionSpec;
   /** How long a region runs a new release before the next one gets it, in ms. */
   readonly bakeMs: number;
+  /**
+   * How long a bake that proves nothing waits for a person before the activation is taken back, in
+   * ms; an hour when left out.
+   */
+  readonly pauseMs?: number | undefined;
   readonly id: string;
   /** Plan that last changed the release; null for the first. */
   readonly parent: string | null;

@@ -34,8 +34,9 @@ function decision(kind: Decision["kind"], to: string[] = REGIONS): Decision {
   };
 }
 
-function planOf(kind: Decision["kind"]): Plan {
+function planOf(kind: Decision["kind"], pauseMs?: number): Plan {
   return releasePlanFor({
+    pauseMs,
     decision: decision(kind),
     intent: INTENT,
     detection: DETECTION,
@@ -87,7 +88,9 @@ describe("a release plan", () => {
   test("leaves a bake its time, and some more for its proof", () => {
     const bake = planOf("activate").steps.find(({ kind }) => kind === "bake-release");
     assert.equal(bake?.waitMs, 60_000);
-    assert.ok((bake?.deadlineMs ?? 0) > 60_000);
+    assert.equal(bake?.deadlineMs, 60_000 + 3_600_000, "an hour for a person's word");
+    const short = planOf("activate", 120_000).steps.find(({ kind }) => kind === "bake-release");
+    assert.equal(short?.deadlineMs, 180_000);
   });
 
   test("is made of nothing else, and never without a region or a release", () => {

@@ -18,7 +18,7 @@ const LEAST_DEADLINE_MS: Readonly<Partial<Record<StepKind, number>>> = {
 const USUAL_DEADLINE_MS = 15_000;
 /** A step asks several things in turn; each may take a probe's whole time-out. */
 const PROBES_PER_STEP = 10;
-/** How long a bake that proves nothing waits for a person, before the activation is taken back. */
+/** See ReleasePlanInput. */
 const PAUSE_MS = 3_600_000;
 
 type Sentences = Pick<Step, "precondition" | "effect" | "proof" | "undo">;
@@ -96,14 +96,14 @@ export function proveRelease(
 }
 
 export function bakeRelease(input: ReleasePlanInput, region: string): Step {
-  const { bakeMs } = input;
+  const { bakeMs, pauseMs = PAUSE_MS } = input;
   const made = step(input, "bake-release", [region], `-${region}`, {
     precondition: `${region} answers with ${short(input)}.`,
     effect: `None: watch ${region} for ${formatDuration(bakeMs)}.`,
     proof: `For ${formatDuration(bakeMs)} nobody found ${short(input)} to be bad, and its canary analysis passed; or a person said to go on.`,
     undo: "none: nothing was changed",
   });
-  return { ...made, waitMs: bakeMs, deadlineMs: Math.max(made.deadlineMs, bakeMs + PAUSE_MS) };
+  return { ...made, waitMs: bakeMs, deadlineMs: Math.max(made.deadlineMs, bakeMs + pauseMs) };
 }
 
 export function recordRelease(input: ReleasePlanInput): Step {

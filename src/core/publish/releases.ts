@@ -19,6 +19,10 @@ export interface LoadedRelease {
   readonly body: Release;
   readonly signatures?: CarriedRelease["signatures"];
   readonly parts?: CarriedRelease["parts"];
+  /** Number that a trusted signature bears; null or absent: none does. */
+  readonly number?: number | null;
+  /** ISO time until which a trusted signature is good; null or absent: for ever. */
+  readonly expires?: string | null;
 }
 
 /** The same release everywhere: a gateway alone, a runbook of the first start. null: none at all. */
@@ -42,8 +46,24 @@ export function releasesOf(
 
 /** The first release of an estate, as known to it. */
 export function asKnown(release: LoadedRelease, now: number, by: string): KnownRelease {
-  const { digest, body, signatures = [], parts = {} } = release;
-  return { digest, body, signatures, parts, number: null, since: now, by };
+  const { digest, body, signatures = [], parts = {}, number = null, expires = null } = release;
+  return { digest, body, signatures, parts, number, expires, since: now, by };
+}
+
+/** A known release with the signatures that have been made since; null: there are no new ones. */
+export function withNewSignatures(
+  known: KnownRelease,
+  { signatures = [], number = null, expires = null }: LoadedRelease,
+): KnownRelease | null {
+  const has = new Set(known.signatures.map(({ signature }) => signature));
+  const added = signatures.filter(({ signature }) => !has.has(signature));
+  if (added.length === 0) return null;
+  return {
+    ...known,
+    signatures: [...known.signatures, ...added],
+    number: number ?? known.number,
+    expires,
+  };
 }
 
 /** Who runs what before anything has happened: the same release in every region. */

@@ -10,8 +10,12 @@ import {
   MEDIA,
 } from "../../model/artifact.ts";
 import { type Parts, tampered } from "./read.ts";
+import { statedIn } from "./sigstore-bundle.ts";
 
-/** A signature as cosign makes it: the signed text, and ECDSA P-256 over its SHA-256, DER, base64. */
+/**
+ * A signature as cosign makes it: the signed text, and ECDSA P-256 over its SHA-256, DER, base64. The
+ * text is a simple signing payload, or DSSE's encoding of a statement (sigstore-bundle.ts).
+ */
 export interface ReleaseSignature {
   readonly payload: string;
   readonly signature: string;
@@ -60,16 +64,27 @@ export function payloadOf({ digest, reference, number, expires }: SignedFacts): 
 
 /** What a payload says; null when it is none, or when a claim of ours cannot be read. */
 export function factsOf(payload: string): SignedFacts | null {
-  const { data } = payloadSchema.safeParse(jsonOf(payload));
-  if (data === undefined) return null;
-  const { number, expires } = claimsOf(data.optional ?? {});
+  const said: Said | null = statedIn(payload) ?? simplySigned(payload);
+  if (said === null) return null;
+  const { number, expires } = claimsOf(said.claims);
   // A claim that cannot be read must not count as one that was never made.
   if (number === undefined || expires === undefined) return null;
+  return { digest: said.digest, reference: said.reference ?? "", number, expires };
+}
+
+interface Said {
+  readonly digest: string;
+  readonly reference?: string;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+function simplySigned(payload: string): Said | null {
+  const { data } = payloadSchema.safeParse(jsonOf(payload));
+  if (data === undefined) return null;
   return {
     digest: data.critical.image["docker-manifest-digest"],
     reference: data.critical.identity["docker-reference"],
-    number,
-    expires,
+    claims: data.optional ?? {},
   };
 }
 
@@ -177,8 +192,8 @@ export interface SignatureQuestion {
   readonly signatures: readonly ReleaseSignature[];
   /** PEM public keys. Several, so that a key can be changed without a gap; one match is enough. */
   readonly trust: readonly string[];
-  /** Wall clock, ms since 1970: an expiry is a date that people wrote. */
-  readonly now: number;
+  /** Wall clock, ms since 1970: an expiry is a date that people wrote. null: it is not judged. */
+  readonly now: number | null;
   /** Lowest number that may be activated; null where going back is meant, as in a rollback. */
   readonly atLeast: number | null;
 }
@@ -233,11 +248,33 @@ function judge(signature: ReleaseSignature, question: SignatureQuestion): Signat
       "RELEASE_TAMPERED",
       `${by} is of another release: expected ${digest}, found ${facts.digest}`,
     );
-  if (facts.expires !== null && now >= Date.parse(facts.expires))
+  if (facts.expires !== null && now !== null && now >= Date.parse(facts.expires))
     return refusal("RELEASE_EXPIRED", `${by} expired at ${facts.expires}`);
   if (atLeast !== null && (facts.number ?? -1) < atLeast)
     return refusal("RELEASE_DOWNGRADED", `${by} bears ${numbered(facts)}, below ${atLeast}`);
   return { ok: true, keyId, number: facts.number, expires: facts.expires };
+}
+
+/**
+ * What all trusted signatures of a release claim together: the highest number, and the time until
+ * which one of them is good; null: none bears a number, and one is good for ever.
+ */
+export function signedClaims(
+  question: Pick<SignatureQuestion, "digest" | "signatures" | "trust">,
+): Pick<SignedFacts, "number" | "expires"> {
+  const facts = question.signatures
+    .filter((one) => judge(one, { ...question, now: null, atLeast: null }).ok)
+    .flatMap(({ payload }) => factsOf(payload) ?? []);
+  const numbers = facts.flatMap(({ number }) => number ?? []);
+  const ends = facts.map(({ expires }) => expires);
+  return {
+    number: numbers.length === 0 ? null : Math.max(...numbers),
+    expires: ends.includes(null) ? null : (ends.toSorted(byTime).at(-1) ?? null),
+  };
+}
+
+function byTime(a: string | null, b: string | null): number {
+  return Date.parse(a ?? "") - Date.parse(b ?? "");
 }
 
 function numbered({ number }: SignedFacts): string {

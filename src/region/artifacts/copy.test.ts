@@ -3,11 +3,22 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { cutAfter, EMPTY, putSample, readAll } from "../../../test/support/artifacts.ts";
+import {
+  blobOf,
+  cutAfter,
+  EMPTY,
+  manifestOf,
+  modelPackOf,
+  putReleaseOf,
+  putSample,
+  readAll,
+} from "../../../test/support/artifacts.ts";
 import { openLayout } from "../../adapters/artifacts-layout/layout.ts";
 import { TideoverError } from "../../lib/errors.ts";
+import { signatureTag } from "../../model/artifact.ts";
 import type { ArtifactSource, ArtifactStore } from "../../ports/artifacts.ts";
 import { type CopyOptions, copyArtifact, keptTag } from "./copy.ts";
+import { addSignature, readSignaturesFrom } from "./release-store.ts";
 
 let folder: string;
 let source: ArtifactStore;
@@ -227,6 +238,58 @@ describe("a copy", () => {
     const extra = await describeBy(target, subject, "a second opinion");
     assert.deepEqual((await copy()).extraReferrers, [extra]);
     assert.ok((await target.referrers(report.digest)).some(({ digest }) => digest === extra));
+  });
+
+  test("refuses a model that is no ModelPack artifact before anything is copied", async () => {
+    const weights = blobOf(300_000);
+    const digest = await putReleaseOf(source, manifestOf([weights]), [weights]);
+    await assert.rejects(copy({ ref: digest }), {
+      code: "ARTIFACT_INVALID",
+      message: /is no CNCF ModelPack artifact: its artifactType is application\/vnd\.test\.thing/,
+    });
+    assert.equal(await target.has(weights.descriptor.digest), false);
+  });
+
+  test("brings the model of a release with it", async () => {
+    const weights = blobOf(300_000);
+    const digest = await putReleaseOf(source, modelPackOf([weights]), [weights]);
+    assert.equal((await copy({ ref: digest })).digest, digest);
+    assert.equal(await target.has(weights.descriptor.digest), true);
+  });
+
+  test("takes no signature away that the target has of somebody else, and adds its own", async () => {
+    const { digest } = await putSample(source, "v1");
+    await copy();
+    const payload = (text: string) => ({ payload: text, signature: `c2lnbmVk${text}` });
+    const [ours, both, theirs] = [payload("ours"), payload("both"), payload("theirs")];
+    for (const one of [both, ours]) await addSignature(source, digest, one);
+    for (const one of [both, theirs]) await addSignature(target, digest, one);
+    const report = await copy();
+    const texts = (await readSignaturesFrom(target, digest)).map((one) => one.payload);
+    assert.deepEqual(texts.toSorted(), ["both", "ours", "theirs"]);
+    assert.deepEqual(
+      await target.tags(),
+      await source.tags(),
+      "under the tag that cosign looks at",
+    );
+    const [merged] = report.extraReferrers;
+    assert.equal(merged, (await target.manifest(signatureTag(digest)))?.digest);
+    assert.deepEqual(await copy(), {
+      ...report,
+      copiedBytes: 0,
+      copiedBlobs: 0,
+      copiedManifests: 0,
+    });
+  });
+
+  test("gives the target the source's own manifest of signatures where it has no more", async () => {
+    const { digest } = await putSample(source, "v1");
+    await addSignature(source, digest, { payload: "first", signature: "Zmlyc3Q=" });
+    await copy();
+    await addSignature(source, digest, { payload: "second", signature: "c2Vjb25k" });
+    assert.deepEqual((await copy()).extraReferrers, []);
+    const tag = signatureTag(digest);
+    assert.equal((await target.manifest(tag))?.digest, (await source.manifest(tag))?.digest);
   });
 
   test("fills a target again that loses what it was given", async () => {

@@ -1,14 +1,16 @@
 import { TideoverError } from "../../lib/errors.ts";
-import type { Descriptor } from "../../model/artifact.ts";
+import { type Descriptor, MEDIA } from "../../model/artifact.ts";
 import { isDigest } from "../../model/artifact-parts.ts";
 import type { ArtifactSource, ArtifactStore, FoundManifest } from "../../ports/artifacts.ts";
 import { eachLimited } from "../each-limited.ts";
+import { hasAllLayers, mergedLayers } from "./merge.ts";
+import { requireModels } from "./models.ts";
 import { type BlobToCopy, type CopyPlan, type Held, planCopy } from "./plan.ts";
 import { resuming } from "./resume.ts";
 import { type ArtifactTree, type ReferrerTree, readReferrers, readTree } from "./tree.ts";
 
 /** Blobs under way at one time. More do not go faster, and a kill loses more of them. */
-const PARALLEL = 4;
+const PARALLEL = 3;
 /** Questions of the target under way at one time. */
 const LOOKS = 16;
 /** A target that loses what it was given (somebody collects there) is filled again so often. */
@@ -50,16 +52,18 @@ export interface CopyReport {
 }
 
 /**
- * Copies an artifact with all that speaks of it. Blobs first, manifests after all that they name,
+ * Copies an artifact with all that speaks of it, and takes nothing away that speaks of it in the
+ * target already: signatures under one tag are put together (ADR 0014). Blobs first, manifests after all that they name,
  * the tag last: whoever sees the tag sees all of it. Every byte is compared with its digest on the
  * way. Interrupted anywhere, it is called again and goes on with what is there.
  *
- * Throws DISK_FULL before anything is written, ARTIFACT_CORRUPT, ARTIFACT_MISSING, UNAUTHORIZED,
+ * Throws DISK_FULL and ARTIFACT_INVALID before anything is written, ARTIFACT_CORRUPT, ARTIFACT_MISSING, UNAUTHORIZED,
  * ARTIFACTS_UNAVAILABLE.
  */
 export async function copyArtifact(options: CopyOptions): Promise<CopyReport> {
   const { source, ref } = options;
   const tree = await readTree(source, ref, options.target);
+  requireModels(tree);
   const referrers = await readReferrers(source, tree);
   const tag = options.tag ?? (isDigest(ref) ? keptTag(ref) : ref);
   const done = await copyAll(options, [tree, ...referrers.map((one) => one.tree)]);
@@ -73,6 +77,17 @@ export async function copyArtifact(options: CopyOptions): Promise<CopyReport> {
     referrers: referrers.map(({ tree: { root } }) => root.digest).sort(),
     extraReferrers,
   };
+}
+
+/** Whether the manifest that the target lists under the tag has all that this one has. */
+async function isIn(
+  target: ArtifactStore,
+  tag: string | undefined,
+  root: FoundManifest,
+  listed: ReadonlySet<string>,
+): Promise<boolean> {
+  const found = tag === undefined ? null : await target.manifest(tag);
+  return found !== null && listed.has(found.digest) && hasAllLayers(found.bytes, root.bytes);
 }
 
 /** Name that keeps an artifact which was asked for by its digest from being collected. */
@@ -199,10 +214,25 @@ async function putReferrers(
   referrers: readonly ReferrerTree[],
 ): Promise<void> {
   for (const { tree, tag } of referrers) {
-    if (tag !== undefined && !(await isTagged(target, tag, tree.root.digest))) {
-      await target.putManifest(tree.root.bytes, tree.root.mediaType, tag);
-    }
+    if (tag !== undefined) await putTagged(target, tree.root, tag);
   }
+}
+
+/** What the target has under the tag stays in it: it may be another signer's word. */
+async function putTagged(target: ArtifactStore, root: FoundManifest, tag: string): Promise<void> {
+  const there = await target.manifest(tag);
+  if (there !== null && hasAllLayers(there.bytes, root.bytes)) return;
+  const both = there === null ? null : mergedLayers(there.bytes, root.bytes);
+  if (both === null || hasAllLayers(root.bytes, both.manifest)) {
+    await target.putManifest(root.bytes, root.mediaType, tag);
+    return;
+  }
+  for (const { descriptor, bytes } of both.blobs) await target.putBlob(descriptor, once(bytes));
+  await target.putManifest(both.manifest, MEDIA.manifest, tag);
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes;
 }
 
 async function putRoot({ target }: CopyOptions, root: FoundManifest, tag: string): Promise<void> {
@@ -215,8 +245,10 @@ async function isTagged(target: ArtifactStore, tag: string, digest: string): Pro
 }
 
 /**
- * A release without its signature is refused when it is needed, so that a copy which lost one fails
- * here, ahead of need. Gives what the target has beyond the source.
+ * The target must list all that the source lists: a release without its signature is refused when it
+ * is needed, so that a copy which lost one fails here, ahead of need. It may list more, which is
+ * told and left alone: a signature counts by the key that made it, so that one more gives nobody any
+ * power, and taking away what others put there is not a copy's business.
  */
 async function compareReferrers(
   { target }: CopyOptions,
@@ -229,7 +261,11 @@ async function compareReferrers(
   const found = await eachLimited(subjects, LOOKS, (subject) => target.referrers(subject));
   const there = new Set(found.flat().map(({ digest }) => digest));
   const wanted = referrers.map(({ tree: { root } }) => root.digest);
-  const lost = wanted.filter((digest) => !there.has(digest));
+  const lost: string[] = [];
+  for (const { tree: found, tag } of referrers) {
+    const { digest } = found.root;
+    if (!there.has(digest) && !(await isIn(target, tag, found.root, there))) lost.push(digest);
+  }
   if (lost.length === 0) return [...there].filter((digest) => !wanted.includes(digest)).sort();
   throw new TideoverError(
     `the target does not list ${lost.join(", ")} as speaking of ${tree.root.digest}, and the source does`,

@@ -3,12 +3,13 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { putSample, sign } from "../../../test/support/artifacts.ts";
+import { blobOf, manifestOf, putReleaseOf, putSample } from "../../../test/support/artifacts.ts";
 import { openLayout } from "../../adapters/artifacts-layout/layout.ts";
 import { createSystemClock } from "../../adapters/clock-system/clock.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import type { ArtifactSource, ArtifactStore } from "../../ports/artifacts.ts";
 import { ArtifactKeeper } from "./keeper.ts";
+import { addSignature } from "./release-store.ts";
 import { withArtifacts } from "./releases.ts";
 
 let folder: string;
@@ -148,9 +149,9 @@ test("a signature that is added later follows", async () => {
   const { digest } = await putSample(source, "v1");
   const keeper = keeperOf();
   await keeper.keepUp();
-  const signature = await sign(source, digest, "a second signature");
+  await addSignature(source, digest, { payload: "a second signature", signature: "c2lnbmVk" });
   await keeper.keepUp();
-  assert.ok((await store.referrers(digest)).some((one) => one.digest === signature));
+  assert.deepEqual(await store.referrers(digest), await source.referrers(digest));
 });
 
 test("what nobody names or uses is let go of, and never before", async () => {
@@ -205,4 +206,19 @@ test("wrong bytes refuse the release to the controller; a known release still ne
   assert.ok(victim !== undefined);
   await writeFile(join(folder, "region", "blobs", ...victim.descriptor.digest.split(":")), "x");
   await assert.rejects(releases.verify(digest), { code: "RELEASE_INVALID" });
+});
+
+test("a release whose model is no model is refused where it lies, and its status says why", async () => {
+  const weights = blobOf(1_000);
+  const digest = await putReleaseOf(store, manifestOf([weights]), [weights]);
+  const keeper = keeperOf(dead());
+  const known = { complete: true, detail: "known" };
+  const releases = withArtifacts({ fetch: async () => known, verify: async () => known }, keeper);
+  await assert.rejects(releases.verify(digest), {
+    code: "RELEASE_INVALID",
+    message: /no CNCF ModelPack artifact/,
+  });
+  const [held] = (await keeper.status()).artifacts;
+  assert.deepEqual([held?.digest, held?.state], [digest, "refused"]);
+  assert.match(held?.error ?? "", /no CNCF ModelPack artifact/);
 });

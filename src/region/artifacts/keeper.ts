@@ -6,8 +6,9 @@ import type { ArtifactSource, ArtifactStore } from "../../ports/artifacts.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { copyArtifact, keptTag } from "./copy.ts";
 import { type Holding, heldArtifact, newHolding } from "./holding.ts";
+import { requireModels } from "./models.ts";
 import { RateMeter } from "./progress.ts";
-import { readReferrers, readTree } from "./tree.ts";
+import { type ArtifactTree, readReferrers, readTree } from "./tree.ts";
 import { isVerdict, verifyTree } from "./verify.ts";
 
 export interface KeeperOptions {
@@ -182,6 +183,7 @@ export class ArtifactKeeper {
   async #compare(holding: Holding): Promise<void> {
     const { store, clock } = this.#options;
     const tree = await readTree(store, holding.digest);
+    this.#requireModels(holding, tree);
     const referrers = await readReferrers(store, tree);
     const blobs = [tree, ...referrers.map((one) => one.tree)].flatMap((one) => one.blobs);
     holding.blobs = [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
@@ -200,6 +202,15 @@ export class ArtifactKeeper {
       retry: "later",
       next: "The agent copies it again by itself; look at this region's disk.",
     });
+  }
+
+  #requireModels(holding: Holding, tree: ArtifactTree): void {
+    try {
+      requireModels(tree);
+    } catch (error) {
+      holding.error = messageOf(error);
+      throw error;
+    }
   }
 
   async #collect(wanted: readonly string[]): Promise<void> {

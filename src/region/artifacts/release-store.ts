@@ -13,6 +13,7 @@ import {
   signatureArtifact,
   signatureLayers,
 } from "../../core/release/signature.ts";
+import { bundleSignatures, isBundleType } from "../../core/release/sigstore-bundle.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import { type Descriptor, MEDIA, signatureTag } from "../../model/artifact.ts";
 import type { ReleaseDigest } from "../../model/ids.ts";
@@ -90,8 +91,33 @@ async function putOnly(store: ArtifactStore, { bytes, mediaType }: BuiltManifest
   await store.putManifest(bytes, mediaType);
 }
 
-/** Cosign's signatures of a release; none when there is no signature manifest. */
+/**
+ * Cosign's signatures of a release, in both of its formats: under its tag, and in Sigstore bundles
+ * that refer to the release. None when there are none.
+ */
 export async function readSignaturesFrom(
+  source: ArtifactSource,
+  digest: ReleaseDigest,
+): Promise<ReleaseSignature[]> {
+  const [tagged, bundled] = [await readTagged(source, digest), await readBundled(source, digest)];
+  return [...tagged, ...bundled];
+}
+
+async function readBundled(
+  source: ArtifactSource,
+  digest: ReleaseDigest,
+): Promise<ReleaseSignature[]> {
+  const referrers = await source.referrers(digest);
+  const found = await Promise.all(referrers.map(({ digest }) => source.manifest(digest)));
+  // By the layer: some registries list an artifact under the type of its config.
+  const layers = found
+    .flatMap((manifest) => (manifest === null ? [] : allLayers(manifest.bytes)))
+    .filter(({ mediaType }) => isBundleType(mediaType));
+  const bundles = await Promise.all(layers.map((layer) => fetchBlob(source, layer)));
+  return bundles.flatMap(bundleSignatures);
+}
+
+async function readTagged(
   source: ArtifactSource,
   digest: ReleaseDigest,
 ): Promise<ReleaseSignature[]> {

@@ -29,7 +29,8 @@ export function withArtifacts(
 
 /** Bytes that are wrong refuse the release; a disk that cannot be read says nothing of it. */
 function asRefused(error: unknown): unknown {
-  if (!(error instanceof TideoverError) || error.code !== "ARTIFACT_CORRUPT") return error;
+  if (!(error instanceof TideoverError)) return error;
+  if (error.code !== "ARTIFACT_CORRUPT" && error.code !== "ARTIFACT_INVALID") return error;
   return new TideoverError(error.message, {
     code: "RELEASE_INVALID",
     cause: error,

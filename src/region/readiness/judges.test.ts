@@ -177,6 +177,12 @@ table("the release check", [
     /serves snapshot 3, the newest is 4/,
   ],
   [
+    "a release that has expired while it runs, and says so",
+    () => judgeRelease({ ...wanted, expired: "2026-11-23T12:00:00Z" }, answered),
+    true,
+    /snapshot 4 \(the newest\); EXPIRED at 2026-11-23T12:00:00Z: sign it again/,
+  ],
+  [
     "any snapshot when the store is gone",
     () => judgeRelease({ ...wanted, newest: null }, { ...answered, serves: 3 }),
     true,

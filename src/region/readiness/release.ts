@@ -29,7 +29,7 @@ export const releaseCheck: ReadinessCheck = {
     const { headers, failure } = asked.answer;
     const digest = world.release?.digest ?? null;
     return judgeRelease(
-      { region, digest, newest },
+      { region, digest, newest, expired: expiredAt(world) },
       {
         failure: typeof status === "string" ? status : failure,
         region: headers[HEADERS.region] ?? null,
@@ -65,6 +65,8 @@ export interface ExpectedRelease {
   readonly digest: string | null;
   /** Number of the store's newest snapshot; null when the store cannot be read. */
   readonly newest: number | null;
+  /** ISO time at which the release's signature ended; null: it has not. */
+  readonly expired?: string | null;
 }
 
 export interface ObservedRelease {
@@ -91,5 +93,24 @@ export function judgeRelease(expected: ExpectedRelease, observed: ObservedReleas
   }
   const newest =
     expected.newest === null ? "the store cannot be asked for a newer one" : "the newest";
-  return { pass: true, evidence: `release ${digest}, snapshot ${serves} (${newest})` };
+  return {
+    pass: true,
+    evidence: `release ${digest}, snapshot ${serves} (${newest})${expiredText(expected)}`,
+  };
+}
+
+/**
+ * No reason to be closed: what runs goes on being served, and a region that was closed for a date
+ * would be missed in the disaster it is kept for. But a gateway that starts refuses it.
+ */
+function expiredText({ expired = null }: ExpectedRelease): string {
+  if (expired === null) return "";
+  return `; EXPIRED at ${expired}: sign it again, a gateway that restarts refuses it`;
+}
+
+function expiredAt({ release, options: { clock, expiryOf } }: World): string | null {
+  const signatures = release?.signatures;
+  if (release === null || signatures === undefined) return null;
+  const end = expiryOf?.({ digest: release.digest, signatures }) ?? null;
+  return end !== null && clock.now() >= Date.parse(end) ? end : null;
 }
