@@ -30,8 +30,10 @@ export function openJsonlAudit(options: JsonlAuditOptions): AuditLog {
   return new JsonlAudit(options);
 }
 
-interface Waiting {
-  readonly line: string;
+/** Records that share a write, and so what becomes of it. */
+interface Batch {
+  lines: string;
+  readonly written: Promise<void>;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -42,7 +44,8 @@ class JsonlAudit implements AuditLog {
   readonly #keep: number;
   /** null after a failure: the next batch opens the file anew, and may find the disk well again. */
   #segment: Segment | null;
-  #waiting: Waiting[] = [];
+  /** What the next write takes; null when there is nothing. */
+  #next: Batch | null = null;
   #writing: Promise<void> | null = null;
   #closed = false;
 
@@ -55,10 +58,11 @@ class JsonlAudit implements AuditLog {
 
   append(record: AuditRecord): Promise<void> {
     if (this.#closed) return Promise.reject(notWritable(this.#path, "it was closed"));
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ line: `${JSON.stringify(record)}\n`, resolve, reject });
-      this.#writing ??= this.#writeAll();
-    });
+    const line = `${JSON.stringify(record)}\n`;
+    this.#next ??= emptyBatch();
+    this.#next.lines += line;
+    this.#writing ??= this.#writeAll();
+    return this.#next.written;
   }
 
   find(requestId: string): Promise<AuditRecord | null> {
@@ -77,16 +81,15 @@ class JsonlAudit implements AuditLog {
     // much for one as for a hundred. And #writing is set by then: were it set only after a failure
     // that needs no turn at all, nothing would ever write again.
     await setImmediate();
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
+    for (let batch = this.#next; batch !== null; batch = this.#next) {
+      this.#next = null;
       try {
-        await this.#current().append(batch.map((waiting) => waiting.line).join(""));
-        for (const waiting of batch) waiting.resolve();
+        await this.#current().append(batch.lines);
+        batch.resolve();
       } catch (error) {
         this.#drop();
         // All of them, though some may lie on the disk: a record too many harms nobody.
-        for (const waiting of batch) waiting.reject(asNotWritable(this.#path, error));
+        batch.reject(asNotWritable(this.#path, error));
       }
     }
     this.#writing = null;
@@ -116,4 +119,9 @@ class JsonlAudit implements AuditLog {
       throw asNotWritable(this.#path, error);
     }
   }
+}
+
+function emptyBatch(): Batch {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  return { lines: "", written: promise, resolve, reject };
 }

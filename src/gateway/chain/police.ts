@@ -10,7 +10,7 @@ import { type Refusal, refuse } from "./refuse.ts";
  * for vectors have neither tools nor an answer, and pass.
  */
 export function police(): Link {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const { release } = call.snapshot;
     const { workflow } = placed(call);
     if (release === null || call.request === null) return next(call);

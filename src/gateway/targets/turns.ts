@@ -96,7 +96,12 @@ async function askEach(
     if (party === undefined || claim === null) continue;
     const others = turns.othersBeyond || at < names.length - 1;
     const visit = { party, claim, others, distrusted, attempts, turns };
-    const judged = await visited(tools, call, visit).finally(() => tools.targets.settled(claim));
+    let judged: Judged | null;
+    try {
+      judged = await visited(tools, call, visit);
+    } finally {
+      tools.targets.settled(claim);
+    }
     if (judged === null) break;
     if (judged.kind === "answer") {
       return { ...judged.answer, facts: { ...judged.answer.facts, attempts } };
