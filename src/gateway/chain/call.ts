@@ -10,7 +10,6 @@ import type { ChatRequest, EmbeddingsRequest } from "../../wire/openai.ts";
 import type { RequestFault } from "../../wire/parse-request.ts";
 import type { ServedSnapshot } from "../served-release.ts";
 import type { Fault, Refused } from "../targets/fault.ts";
-import type { Known } from "./known.ts";
 
 /**
  * The one seam of the request path. A link wraps the next handler and may change the call on its
@@ -102,6 +101,28 @@ export interface Facts {
   readonly target: string | null;
   readonly attempts: readonly Attempt[];
   readonly usage: TokenCount | null;
+}
+
+/**
+ * What the links find out of a request on its way in, for the headers, metrics and record of
+ * whatever comes of it. All copies of a call share one, as they share the ticket: told on the way
+ * out instead, each link would wait for the answer only to copy it.
+ *
+ * It holds for one try at a time. Who tries again elsewhere begins with `forget`, and who tries two
+ * things at once gives each its own (`apart`, both in `known.ts`).
+ */
+export interface Known {
+  tenant: string | null;
+  workflow: string | null;
+  epoch: number | null;
+  mode: string | null;
+  promptVersion: string | null;
+  watermark: string | null;
+  sources: readonly string[];
+  /** The caller's limits, as headers; null where there are none. */
+  limits: Readonly<Record<string, string>> | null;
+  /** The snapshot that the newest try was made under. */
+  snapshot: ServedSnapshot;
 }
 
 /** One try to get an answer from somebody. */

@@ -4,31 +4,10 @@ import {
   type Call,
   type Facts,
   type Handler,
+  type Known,
   withFacts,
   withHeaders,
 } from "./call.ts";
-
-/**
- * What the links find out of a request on its way in, for the headers, metrics and record of
- * whatever comes of it. All copies of a call share one, as they share the ticket: told on the way
- * out instead, each link would wait for the answer only to copy it.
- *
- * It holds for one try at a time. Who tries again elsewhere begins with `forget`, and who tries two
- * things at once gives each its own (`apart`).
- */
-export interface Known {
-  tenant: string | null;
-  workflow: string | null;
-  epoch: number | null;
-  mode: string | null;
-  promptVersion: string | null;
-  watermark: string | null;
-  sources: readonly string[];
-  /** The caller's limits, as headers; null where there are none. */
-  limits: Readonly<Record<string, string>> | null;
-  /** The snapshot that the newest try was made under. */
-  snapshot: ServedSnapshot;
-}
 
 export function nothingKnown(snapshot: ServedSnapshot): Known {
   return {
