@@ -8,6 +8,9 @@ import { rotate, Segment } from "./segment.ts";
 /** As the port states it. */
 const FIND_WITHIN = 10_000;
 
+/** So long a record may wait for others. Each is somebody's last byte. */
+const MOST_GATHERING_MS = 1;
+
 export interface JsonlAuditOptions {
   /** The newest file; older ones stand beside it as `.1`, `.2`, … Its folder must exist. */
   readonly path: string;
@@ -48,6 +51,7 @@ class JsonlAudit implements AuditLog {
   #next: Batch | null = null;
   #writing: Promise<void> | null = null;
   #closed = false;
+  #appended = 0;
 
   constructor({ path, maxBytes = 64 * 1024 * 1024, keep = 4 }: JsonlAuditOptions) {
     this.#path = path;
@@ -61,6 +65,7 @@ class JsonlAudit implements AuditLog {
     const line = `${JSON.stringify(record)}\n`;
     this.#next ??= emptyBatch();
     this.#next.lines += line;
+    this.#appended += 1;
     this.#writing ??= this.#writeAll();
     return this.#next.written;
   }
@@ -77,11 +82,12 @@ class JsonlAudit implements AuditLog {
   }
 
   async #writeAll(): Promise<void> {
-    // Begins when the loop has been around: all records of this round share a write, which costs as
-    // much for one as for a hundred. And #writing is set by then: were it set only after a failure
-    // that needs no turn at all, nothing would ever write again.
-    await setImmediate();
-    for (let batch = this.#next; batch !== null; batch = this.#next) {
+    for (;;) {
+      // #writing is set by then: were it set only after a failure that needs no turn at all, nothing
+      // would ever write again.
+      await this.#gathered();
+      const batch = this.#next;
+      if (batch === null) break;
       this.#next = null;
       try {
         await this.#current().append(batch.lines);
@@ -93,6 +99,19 @@ class JsonlAudit implements AuditLog {
       }
     }
     this.#writing = null;
+  }
+
+  /**
+   * Waits until the loop has been around: all records of a round share a write, which costs as much
+   * for one as for a hundred. While each round brings more there is a crowd, and it waits on.
+   */
+  async #gathered(): Promise<void> {
+    const until = performance.now() + MOST_GATHERING_MS;
+    let before = -1;
+    while (this.#next !== null && this.#appended > before && performance.now() < until) {
+      before = this.#appended;
+      await setImmediate();
+    }
   }
 
   /** The file that the next batch belongs in: there, at its path, and not yet full. */
