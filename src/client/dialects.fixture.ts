@@ -3,6 +3,8 @@ import { FRESH_RELAY, relay } from "../core/stream/relay.ts";
 import { completions } from "../gateway/api/completions.ts";
 import { responses } from "../gateway/api/responses.ts";
 import type { Answer, Call, Handler } from "../gateway/chain/call.ts";
+import { nothingKnown } from "../gateway/chain/known.ts";
+import type { ServedSnapshot } from "../gateway/served-release.ts";
 import { DEFAULT_REFLEX } from "../model/reflex.ts";
 import { isFields } from "../wire/fields.ts";
 import { type Got, tellingOf } from "./gateways.fixture.ts";
@@ -58,6 +60,12 @@ function refusal(body: string): Answer {
   return { kind: "whole", status: 400, headers: {}, body, facts: {} };
 }
 
+const SNAPSHOT: ServedSnapshot = {
+  ...{ estate: "test", number: 1, issuedAt: 0, because: "", releaseDigest: "" },
+  ...{ release: null, maxBodyBytes: 1e6, reflex: DEFAULT_REFLEX },
+  ...{ releases: {}, regions: {}, workflows: {}, tenants: {} },
+};
+
 function callOf({ headers, text }: Got): Call {
   const body = Buffer.from(text);
   const named = JSON.parse(text);
@@ -69,14 +77,11 @@ function callOf({ headers, text }: Got): Call {
     readBody: async () => ({ kind: "whole", bytes: body }),
     arrivedAt: 0,
     signal: new AbortController().signal,
-    snapshot: {
-      ...{ estate: "test", number: 1, issuedAt: 0, because: "", releaseDigest: "" },
-      ...{ release: null, maxBodyBytes: 1e6, reflex: DEFAULT_REFLEX },
-      ...{ releases: {}, regions: {}, workflows: {}, tenants: {} },
-    },
+    snapshot: SNAPSHOT,
     forwardedBy: null,
     readiness: false,
     ticket: { admitted: true },
+    known: nothingKnown(SNAPSHOT),
     tenant: null,
     body,
     workflow: isFields(named) ? String(named.model) : null,

@@ -14,6 +14,7 @@ import {
   withHeaders,
 } from "./chain/call.ts";
 import { requestChain } from "./chain/chain.ts";
+import { nothingKnown } from "./chain/known.ts";
 import { nobodyAnswered } from "./chain/nobody.ts";
 import { refuse, retryAfter } from "./chain/refuse.ts";
 import * as endpoints from "./endpoints.ts";
@@ -200,8 +201,9 @@ async function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<
     forwardedBy: typeof forwardedBy === "string" ? forwardedBy : null,
     readiness: holdsToken(tools.estateToken, request.headers[HEADERS.readiness]),
     ticket: { admitted: false },
+    known: nothingKnown(snapshot),
     tenant: null,
-    body: Buffer.alloc(0),
+    body: NOTHING,
     workflow: null,
     request: null,
     embeddings: null,
@@ -217,6 +219,9 @@ async function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<
     [HEADERS.snapshot]: String(snapshot.number),
   });
 }
+
+/** Until the body was read. */
+const NOTHING = Buffer.alloc(0);
 
 /** Digests first: `timingSafeEqual` wants equal lengths, and a length is a secret's property too. */
 function holdsToken(token: string | null, given: unknown): boolean {

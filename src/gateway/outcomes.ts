@@ -54,6 +54,8 @@ export class ReleaseOutcomes {
   readonly #clock: Clock;
   /** In the order of the newest request. */
   readonly #kept = new Map<string, Kept>();
+  /** The one that stands last there: nearly every request is for the same as the one before. */
+  #newest: Kept | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -85,7 +87,17 @@ export class ReleaseOutcomes {
     });
   }
 
-  #keptFor({ workflow, region, release }: Ended): Kept {
+  #keptFor(ended: Ended): Kept {
+    const newest = this.#newest;
+    const same =
+      newest?.workflow === ended.workflow &&
+      newest.region === ended.region &&
+      newest.release === ended.release;
+    this.#newest = same ? newest : this.#moved(ended);
+    return this.#newest;
+  }
+
+  #moved({ workflow, region, release }: Ended): Kept {
     const key = JSON.stringify([workflow, region, release]);
     const kept = this.#kept.get(key) ?? { workflow, region, release, slots: [] };
     // Moved to the end: what goes first, when there are too many, is what is unused for longest.

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { StreamedAnswer, StreamPart, WholeAnswer } from "./chain/call.ts";
 
 /** Longer bodies are not copied to stand behind their headers. */
@@ -32,56 +33,69 @@ function listed(headers: WholeAnswer["headers"]): string[] {
 }
 
 async function replyStream(response: ServerResponse, answer: StreamedAnswer): Promise<void> {
-  let framed: Framing = asItIs;
+  let socket: Socket | null = null;
   if (!response.destroyed) {
     // Proxies that buffer would turn the stream into one late block.
     response.writeHead(answer.status, { ...answer.headers, "x-accel-buffering": "no" });
     response.flushHeaders();
-    framed = takeFraming(response);
+    socket = takeSocket(response);
   }
   for await (const part of answer.parts) {
     // Leaving the loop closes the parts, and with them the upstream.
     if (response.destroyed) return;
-    if (part.end !== null) return endStream(response, part, framed);
-    if (!response.write(framed(part.text))) await writable(response);
+    if (part.end !== null) return endStream(response, part, socket !== null);
+    const taken = socket === null ? response.write(part.text) : writeChunk(socket, part.text);
+    if (!taken) await writable(response, socket ?? response);
   }
 }
 
-function endStream(response: ServerResponse, { text, end }: StreamPart, framed: Framing): void {
+function endStream(response: ServerResponse, { text, end }: StreamPart, framed: boolean): void {
   if (end?.outcome === "complete") {
-    response.end(framed(text) + framed(""));
+    response.end(framed ? chunk(text) + LAST_CHUNK : text);
     return;
   }
   // No terminating chunk after a cut: a client that overlooks the error event still sees a broken
   // transfer. `destroySoon` closes only after what was written is on its way.
-  response.write(framed(text), () => response.socket?.destroySoon());
+  response.write(framed ? chunk(text) : text, () => response.socket?.destroySoon());
 }
-
-/** Text as it goes out; "" is the end of the body. */
-type Framing = (text: string) => string;
-
-const asItIs: Framing = (text) => text;
-const asChunk: Framing = (text) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 
 /**
- * Frames the body's chunks ourselves where node would do it: node writes a chunk as four pieces,
- * which for an event of a stream costs more than all else that is done with it.
+ * The socket, for events that are framed and written by ourselves. Node would write a chunk as four
+ * pieces and hold each for a turn in case more comes, which for an event of a stream costs more than
+ * all else that is done with it. Null where that cannot be: an older HTTP has no chunks, and behind
+ * another answer on its connection this one has no socket yet.
  */
-function takeFraming(response: ServerResponse): Framing {
-  if (!response.chunkedEncoding) return asItIs;
+function takeSocket(response: ServerResponse): Socket | null {
+  const { socket } = response;
+  if (!response.chunkedEncoding || socket === null) return null;
   response.chunkedEncoding = false;
-  return asChunk;
+  return socket;
 }
 
+function writeChunk(socket: Socket, text: string): boolean {
+  // As a chunk, nothing would be the end.
+  if (text === "") return true;
+  const bytes = Buffer.byteLength(text);
+  // Text of as many bytes as characters is ASCII, which latin1 writes the same and sooner.
+  const encoding = bytes === text.length ? "latin1" : "utf8";
+  return socket.write(`${bytes.toString(16)}\r\n${text}\r\n`, encoding);
+}
+
+function chunk(text: string): string {
+  return text === "" ? "" : `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+}
+
+const LAST_CHUNK = "0\r\n\r\n";
+
 /** Until the caller has taken what was written, or is gone. */
-function writable(response: ServerResponse): Promise<void> {
+function writable(response: ServerResponse, written: Socket | ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
-      response.off("drain", done);
+      written.off("drain", done);
       response.off("close", done);
       resolve();
     };
-    response.on("drain", done);
+    written.on("drain", done);
     response.on("close", done);
   });
 }

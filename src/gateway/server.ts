@@ -53,7 +53,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     await listen(server, options, options.worker !== undefined);
   } catch (error) {
-    await tools.pools.close();
+    tools.pools.close();
     throw error;
   }
   const url = urlOf(server, options.host);
@@ -164,5 +164,5 @@ async function close(server: Server, tools: Tools): Promise<void> {
   const drained = tools.clock.after(tools.timeouts.drainMs, () => server.closeAllConnections());
   await closed;
   drained();
-  await tools.pools.close();
+  tools.pools.close();
 }

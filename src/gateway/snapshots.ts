@@ -1,4 +1,5 @@
 import { messageOf, TideoverError } from "../lib/errors.ts";
+import { Listeners } from "../lib/listeners.ts";
 import { verifySigned } from "../lib/signing.ts";
 import { Stop, type StopSignal } from "../lib/stop.ts";
 import type { RegionName } from "../model/ids.ts";
@@ -88,7 +89,7 @@ export class SnapshotHolder {
   readonly #options: SignedHolderOptions | null;
   readonly #leader: Leader | null;
   readonly #clock: Clock;
-  readonly #listeners = new Set<(snapshot: ServedSnapshot) => void>();
+  readonly #listeners = new Listeners<ServedSnapshot>();
   #current: ServedSnapshot | null;
   #signed: SignedSnapshot | null = null;
   #sinceAt: number;
@@ -237,8 +238,7 @@ export class SnapshotHolder {
 
   /** Calls back on every adoption until the returned function is called. */
   onChange(listener: (snapshot: ServedSnapshot) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /** The snapshot above `after`, as soon as there is one; null after `ms` or when `signal` aborts. */
@@ -301,7 +301,7 @@ export class SnapshotHolder {
     this.#ran.add(served.releaseDigest);
     this.#signed = signed;
     this.#sinceAt = now;
-    for (const listener of [...this.#listeners]) listener(served);
+    this.#listeners.tell(served);
   }
 
   #refused(reason: string): Offer {

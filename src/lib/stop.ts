@@ -19,8 +19,8 @@ export interface StopSignal {
 export class Stop implements StopSignal {
   #aborted = false;
   #reason: unknown = undefined;
-  /** Null while nobody listens, which is most often. */
-  #listeners: Set<() => void> | null = null;
+  /** Null while nobody listens. A few at most: a list is cheaper than a set by far. */
+  #listeners: (() => void)[] | null = null;
 
   /** One that also stops when any of these does. It is kept by them as long as they live. */
   static with(...others: readonly StopSignal[]): Stop {
@@ -53,11 +53,12 @@ export class Stop implements StopSignal {
   /** Too late, it is not called: whoever must know asks `aborted` first, as with any signal. */
   addEventListener(_type: "abort", listener: () => void): void {
     if (this.#aborted) return;
-    this.#listeners ??= new Set();
-    this.#listeners.add(listener);
+    if (this.#listeners === null) this.#listeners = [listener];
+    else if (!this.#listeners.includes(listener)) this.#listeners.push(listener);
   }
 
   removeEventListener(_type: "abort", listener: () => void): void {
-    this.#listeners?.delete(listener);
+    const at = this.#listeners?.indexOf(listener) ?? -1;
+    if (at !== -1) this.#listeners?.splice(at, 1);
   }
 }

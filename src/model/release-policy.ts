@@ -5,11 +5,14 @@ import type { Release, ReleasePolicy } from "./release.ts";
 export type Limits = Release["policy"];
 
 /** The policies that hold for a workflow. */
-export function policiesFor(release: Release, workflow: string): ReleasePolicy[] {
-  return Object.values(release.policies ?? {}).filter(
+export function policiesFor(release: Release, workflow: string): readonly ReleasePolicy[] {
+  if (release.policies === undefined) return NONE;
+  return Object.values(release.policies).filter(
     ({ workflows }) => workflows === undefined || workflows.includes(workflow),
   );
 }
+
+const NONE: readonly ReleasePolicy[] = [];
 
 /** The route of a workflow; undefined when the release has none. */
 export function routeFor({ routes = {} }: Release, workflow: string) {
@@ -30,13 +33,13 @@ export function promptFor(
  * has them, the lowest where several have. A route caps its answers for every tenant.
  */
 export function limitsOf(release: Release, workflow: string, tenant: string): Limits {
+  const { requestsPerMinute, maxOutputTokens } = release.policy;
+  const cap = routeFor(release, workflow)?.maxOutputTokens ?? Number.POSITIVE_INFINITY;
   const given = policiesFor(release, workflow).flatMap(({ tenants = {} }) =>
     Object.hasOwn(tenants, tenant) ? (tenants[tenant] ?? []) : [],
   );
   const requests = given.flatMap(({ requestsPerMinute }) => requestsPerMinute ?? []);
   const tokens = given.flatMap(({ maxOutputTokens }) => maxOutputTokens ?? []);
-  const { requestsPerMinute, maxOutputTokens } = release.policy;
-  const cap = routeFor(release, workflow)?.maxOutputTokens ?? Number.POSITIVE_INFINITY;
   return {
     requestsPerMinute: lowest(requests) ?? requestsPerMinute,
     maxOutputTokens: Math.min(lowest(tokens) ?? maxOutputTokens, cap),

@@ -35,7 +35,7 @@ export function renderDocument(document: PromptDocument): string {
 }
 
 export function renderDocuments(documents: readonly PromptDocument[]): string {
-  return documents.map(renderDocument).join("\n");
+  return documents.length === 0 ? "" : documents.map(renderDocument).join("\n");
 }
 
 /** Takes a prompt apart. A block that is never closed runs to the end of the prompt. */

@@ -8,6 +8,9 @@ import { rotate, Segment } from "./segment.ts";
 /** As the port states it. */
 const FIND_WITHIN = 10_000;
 
+/** So long a record may wait for others. Each is somebody's last byte. */
+const MOST_GATHERING_MS = 1;
+
 export interface JsonlAuditOptions {
   /** The newest file; older ones stand beside it as `.1`, `.2`, … Its folder must exist. */
   readonly path: string;
@@ -30,8 +33,10 @@ export function openJsonlAudit(options: JsonlAuditOptions): AuditLog {
   return new JsonlAudit(options);
 }
 
-interface Waiting {
-  readonly line: string;
+/** Records that share a write, and so what becomes of it. */
+interface Batch {
+  lines: string;
+  readonly written: Promise<void>;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -42,9 +47,11 @@ class JsonlAudit implements AuditLog {
   readonly #keep: number;
   /** null after a failure: the next batch opens the file anew, and may find the disk well again. */
   #segment: Segment | null;
-  #waiting: Waiting[] = [];
+  /** What the next write takes; null when there is nothing. */
+  #next: Batch | null = null;
   #writing: Promise<void> | null = null;
   #closed = false;
+  #appended = 0;
 
   constructor({ path, maxBytes = 64 * 1024 * 1024, keep = 4 }: JsonlAuditOptions) {
     this.#path = path;
@@ -55,10 +62,12 @@ class JsonlAudit implements AuditLog {
 
   append(record: AuditRecord): Promise<void> {
     if (this.#closed) return Promise.reject(notWritable(this.#path, "it was closed"));
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ line: `${JSON.stringify(record)}\n`, resolve, reject });
-      this.#writing ??= this.#writeAll();
-    });
+    const line = `${JSON.stringify(record)}\n`;
+    this.#next ??= emptyBatch();
+    this.#next.lines += line;
+    this.#appended += 1;
+    this.#writing ??= this.#writeAll();
+    return this.#next.written;
   }
 
   find(requestId: string): Promise<AuditRecord | null> {
@@ -73,23 +82,36 @@ class JsonlAudit implements AuditLog {
   }
 
   async #writeAll(): Promise<void> {
-    // Begins when the loop has been around: all records of this round share a write, which costs as
-    // much for one as for a hundred. And #writing is set by then: were it set only after a failure
-    // that needs no turn at all, nothing would ever write again.
-    await setImmediate();
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
+    for (;;) {
+      // #writing is set by then: were it set only after a failure that needs no turn at all, nothing
+      // would ever write again.
+      await this.#gathered();
+      const batch = this.#next;
+      if (batch === null) break;
+      this.#next = null;
       try {
-        await this.#current().append(batch.map((waiting) => waiting.line).join(""));
-        for (const waiting of batch) waiting.resolve();
+        await this.#current().append(batch.lines);
+        batch.resolve();
       } catch (error) {
         this.#drop();
         // All of them, though some may lie on the disk: a record too many harms nobody.
-        for (const waiting of batch) waiting.reject(asNotWritable(this.#path, error));
+        batch.reject(asNotWritable(this.#path, error));
       }
     }
     this.#writing = null;
+  }
+
+  /**
+   * Waits until the loop has been around: all records of a round share a write, which costs as much
+   * for one as for a hundred. While each round brings more there is a crowd, and it waits on.
+   */
+  async #gathered(): Promise<void> {
+    const until = performance.now() + MOST_GATHERING_MS;
+    let before = -1;
+    while (this.#next !== null && this.#appended > before && performance.now() < until) {
+      before = this.#appended;
+      await setImmediate();
+    }
   }
 
   /** The file that the next batch belongs in: there, at its path, and not yet full. */
@@ -116,4 +138,9 @@ class JsonlAudit implements AuditLog {
       throw asNotWritable(this.#path, error);
     }
   }
+}
+
+function emptyBatch(): Batch {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  return { lines: "", written: promise, resolve, reject };
 }

@@ -2,7 +2,7 @@ import { limitsOf } from "../../model/release-policy.ts";
 import type { ChatRequest } from "../../wire/openai.ts";
 import type { Taken } from "../limits.ts";
 import type { Tools } from "../options.ts";
-import { type Link, placed, withHeaders } from "./call.ts";
+import { type Link, placed } from "./call.ts";
 import { refuse, retryAfter } from "./refuse.ts";
 
 /**
@@ -10,7 +10,7 @@ import { refuse, retryAfter } from "./refuse.ts";
  * gateway, so many tokens an answer. Without a release there is no policy and no limit.
  */
 export function admit(tools: Tools): Link {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const { release } = call.snapshot;
     if (release === null) return next(call);
     const { workflow, tenant } = placed(call);
@@ -24,7 +24,8 @@ export function admit(tools: Tools): Link {
     call.ticket.admitted = true;
     // Vectors have no length to cap.
     const request = call.request && capTokens(call.request, policy.maxOutputTokens);
-    return withHeaders(await next({ ...call, request }), limitHeaders(perMinute, taken));
+    call.known.limits = limitHeaders(perMinute, taken);
+    return next({ ...call, request });
   };
 }
 

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { TenantName } from "../../model/ids.ts";
 import type { Snapshot } from "../../model/snapshot.ts";
-import { type Link, withFacts } from "./call.ts";
+import type { Link } from "./call.ts";
 import { refuse } from "./refuse.ts";
 
 /**
@@ -13,11 +13,12 @@ const knownKeys = new WeakMap<Snapshot, ReadonlyMap<string, TenantName>>();
 
 /** Whose request this is, by the API key. Before the body is read: a stranger's costs nothing. */
 export function authenticate(): Link {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const key = bearerKey(call.headers.authorization);
     const tenant = key === null ? null : tenantOf(call.snapshot, key);
     if (tenant === null) return refuse(unknownKey(key));
-    return withFacts(await next({ ...call, tenant }), { tenant });
+    call.known.tenant = tenant;
+    return next({ ...call, tenant });
   };
 }
 

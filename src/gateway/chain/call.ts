@@ -13,9 +13,10 @@ import type { Fault, Refused } from "../targets/fault.ts";
 
 /**
  * The one seam of the request path. A link wraps the next handler and may change the call on its
- * way in and the answer on its way out; it knows nothing of its neighbours.
+ * way in and the answer on its way out; it knows nothing of its neighbours. One that leaves the
+ * answer as it is gives back what `next` gave: to await it would cost every request for nothing.
  */
-export type Handler = (call: Call) => Promise<Answer>;
+export type Handler = (call: Call) => Promise<Answer> | Answer;
 export type Link = (next: Handler) => Handler;
 
 /** The first link is the outermost. */
@@ -23,7 +24,7 @@ export function compose(links: readonly Link[], last: Handler): Handler {
   return links.reduceRight((next, link) => link(next), last);
 }
 
-/** One request. Links hand on a changed copy; only `ticket` is shared by all copies. */
+/** One request. Links hand on a changed copy; only `ticket` and `known` are shared by all copies. */
 export interface Call {
   readonly id: string;
   /** Which of the two answers that the chain can give; also the path that it is forwarded to. */
@@ -45,6 +46,8 @@ export interface Call {
   readonly readiness: boolean;
   /** What must happen once a request, although a held request runs through the links again. */
   readonly ticket: Ticket;
+  /** What the links found out of it. */
+  readonly known: Known;
   readonly tenant: string | null;
   /** What is forwarded: as it came, or as it was translated. */
   readonly body: Buffer;
@@ -98,6 +101,28 @@ export interface Facts {
   readonly target: string | null;
   readonly attempts: readonly Attempt[];
   readonly usage: TokenCount | null;
+}
+
+/**
+ * What the links find out of a request on its way in, for the headers, metrics and record of
+ * whatever comes of it. All copies of a call share one, as they share the ticket: told on the way
+ * out instead, each link would wait for the answer only to copy it.
+ *
+ * It holds for one try at a time. Who tries again elsewhere begins with `forget`, and who tries two
+ * things at once gives each its own (`apart`, both in `known.ts`).
+ */
+export interface Known {
+  tenant: string | null;
+  workflow: string | null;
+  epoch: number | null;
+  mode: string | null;
+  promptVersion: string | null;
+  watermark: string | null;
+  sources: readonly string[];
+  /** The caller's limits, as headers; null where there are none. */
+  limits: Readonly<Record<string, string>> | null;
+  /** The snapshot that the newest try was made under. */
+  snapshot: ServedSnapshot;
 }
 
 /** One try to get an answer from somebody. */
@@ -195,9 +220,9 @@ export function located(call: Call): {
   readonly route: WorkflowRoute;
   readonly tenant: string;
 } {
-  const { request } = call;
-  if (request === null) throw new TypeError(OUT_OF_ORDER);
-  return { request, ...placed(call) };
+  const { request, route, tenant } = call;
+  if (request === null || route === null || tenant === null) throw new TypeError(OUT_OF_ORDER);
+  return { request, route, tenant };
 }
 
 const OUT_OF_ORDER = "the chain is out of order: this link needs authenticate, parse and locate";

@@ -5,21 +5,29 @@ import { splice, startSplice } from "../../core/stream/splice.ts";
 import type { Target } from "../../model/snapshot.ts";
 import { formatSse, SSE_DONE, SseParser } from "../../wire/sse.ts";
 import type { Exchanged } from "../targets/exchange.ts";
-import { type Call, located, type StreamPart } from "./call.ts";
+import { type Call, located, type Resume, type StreamPart } from "./call.ts";
 
 /**
  * Asks one target, for the rest of an answer when the call is for one: only here, behind `render`,
  * is it known how this target goes on with half an answer, and what the whole prompt is. `send`
  * sends the call that it is given. Calls for a whole answer pass as they are.
  */
-export async function continued(
-  call: Call,
-  target: Target,
-  send: (call: Call) => Promise<Exchanged>,
-): Promise<Exchanged> {
+export function continued(call: Call, target: Target, send: Send): Promise<Exchanged> | Exchanged {
   const resume = call.resume ?? null;
   const { request } = located(call);
   if (resume === null || request.stream !== true) return send(call);
+  return restFrom(call, target, resume, send);
+}
+
+type Send = (call: Call) => Promise<Exchanged> | Exchanged;
+
+async function restFrom(
+  call: Call,
+  target: Target,
+  resume: Resume,
+  send: Send,
+): Promise<Exchanged> {
+  const { request } = located(call);
   const next = continuation(resume.delivered, request, target.continuation ?? "none");
   if (next.kind === "give-up") {
     return { kind: "failed", fault: "unasked", because: next.because, reached: false };

@@ -7,8 +7,17 @@ import { hedged } from "../targets/hedge.ts";
 import type { Answered } from "../targets/judge.ts";
 import { retryAfterMs } from "../targets/retry-after.ts";
 import { type Asking, type Judged, takeTurns } from "../targets/turns.ts";
-import { type Answer, type Attempt, type Call, type Facts, type Link, placed } from "./call.ts";
+import {
+  type Answer,
+  type Attempt,
+  type Call,
+  type Facts,
+  type Handler,
+  type Link,
+  placed,
+} from "./call.ts";
 import { othersFirst } from "./continued.ts";
+import { forget } from "./known.ts";
 import { ALL_BUSY } from "./nobody.ts";
 import { own } from "./own.ts";
 import { refuse } from "./refuse.ts";
@@ -39,7 +48,7 @@ const MEANT_FAILURES: readonly string[] = ["retrieval_unavailable", "embedding_m
  * different beliefs would otherwise pass it to and fro until both ran out of sockets.
  */
 export function forward(tools: Tools): Link {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     // Answered elsewhere, it would prove the other region's readiness and be taken for this one's.
     if (call.readiness) return next(call);
     const { serving } = placed(call).route;
@@ -52,11 +61,24 @@ export function forward(tools: Tools): Link {
         second: (run) => forwardToFirst(tools, run, others, []),
       });
     }
-    const local = servesHere ? await next(call) : null;
-    if (local !== null && local.kind !== "unanswered") return local;
-    if (call.forwardedBy !== null) return local ?? notServing(tools, call, serving);
-    return forwardToFirst(tools, call, others, local?.facts.attempts ?? []);
+    // Whoever forwarded this goes on to others itself.
+    if (servesHere && (others.length === 0 || call.forwardedBy !== null)) return next(call);
+    if (servesHere) return hereThenElsewhere(tools, next, call, others);
+    if (call.forwardedBy !== null) return notServing(tools, call, serving);
+    return forwardToFirst(tools, call, others, []);
   };
+}
+
+async function hereThenElsewhere(
+  tools: Tools,
+  next: Handler,
+  call: Call,
+  others: readonly string[],
+): Promise<Answer> {
+  const local = await next(call);
+  if (local.kind !== "unanswered") return local;
+  forget(call.known);
+  return forwardToFirst(tools, call, others, local.facts.attempts ?? []);
 }
 
 /** With several targets, this region hedges among its own; their neighbour is nearer than a region. */

@@ -7,6 +7,7 @@ import { SnapshotHolder } from "../snapshots.ts";
 import { Memory } from "../targets/memory.ts";
 import type { Answer, Attempt, Call } from "./call.ts";
 import { hold } from "./hold.ts";
+import { nothingKnown } from "./known.ts";
 
 const options = { failures: 3, firstMs: 1, longestMs: 1 };
 
@@ -40,7 +41,7 @@ describe("how often a held request is tried", () => {
     const snapshots = SnapshotHolder.standalone(snapshotOf(), "eu-west", clock);
     const metrics = createMetrics({ snapshotNumber: () => 1, targets: new Memory(clock, options) });
     const tools = { clock, snapshots, metrics, timeouts: DEFAULT_TIMEOUTS, random: () => 0 };
-    const answering = hold(tools)(unanswered)(callOf(clock.monotonic()));
+    const answering = Promise.resolve(hold(tools)(unanswered)(callOf(clock.monotonic())));
     let answer: Answer | null = null;
     void answering.then((settled) => {
       answer = settled;
@@ -67,6 +68,7 @@ function callOf(arrivedAt: number): Call {
     forwardedBy: null,
     readiness: false,
     ticket: { admitted: false },
+    known: nothingKnown(snapshotOf()),
     api: "chat",
     toChat: null,
     workflow: QUESTION.model,

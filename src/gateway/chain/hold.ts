@@ -1,16 +1,8 @@
 import { Stop, type StopSignal } from "../../lib/stop.ts";
-import { HEADERS } from "../../wire/headers.ts";
 import type { Tools } from "../options.ts";
 import type { ServedSnapshot } from "../served-release.ts";
-import {
-  type Answer,
-  type Call,
-  type Handler,
-  type Link,
-  type Unanswered,
-  withFacts,
-  withHeaders,
-} from "./call.ts";
+import type { Answer, Call, Facts, Handler, Link, Unanswered, WholeAnswer } from "./call.ts";
+import { forget } from "./known.ts";
 import { nobodyAnswered } from "./nobody.ts";
 import { own } from "./own.ts";
 
@@ -40,12 +32,18 @@ export function hold(tools: HoldTools): Link {
     if (first.kind !== "unanswered") return first;
     // Whoever forwarded this holds it already. Two holds would keep it from the newer snapshot.
     // And a proof of readiness wants to know how it is now.
-    if (call.forwardedBy !== null || call.readiness) return nobodyAnswered(call, first.facts);
+    if (call.forwardedBy !== null || call.readiness) return nobodyIn(call, first.facts);
     const held = await holdOn(tools, next, bounded, first);
     const result = held.kind === "unanswered" ? "unanswered" : "answered";
     tools.metrics.held.inc({ workflow: call.workflow ?? "unknown", result });
-    return held.kind === "unanswered" ? nobodyAnswered(call, held.facts) : held;
+    return held.kind === "unanswered" ? nobodyIn(call, held.facts) : held;
   };
+}
+
+/** Of what was tried last nothing holds any more but what was asked for. */
+function nobodyIn(call: Call, facts: Partial<Facts>): WholeAnswer {
+  forget(call.known);
+  return nobodyAnswered(call, facts);
 }
 
 async function holdOn(
@@ -61,7 +59,7 @@ async function holdOn(
   let costly = wasCostly(first) ? 1 : 0;
   for (;;) {
     const left = until - clock.monotonic();
-    if (left <= 0 || call.signal.aborted) return withFacts(emptyHanded(first), { attempts });
+    if (left <= 0 || call.signal.aborted) return { kind: "unanswered", facts: { attempts } };
     await snapshots.waitForChange(seen, Math.min(waitMs(tools, costly), left), call.signal);
     const snapshot = snapshots.current() ?? call.snapshot;
     seen = snapshot.number;
@@ -70,14 +68,6 @@ async function holdOn(
     costly = wasCostly(answer) ? costly + 1 : 0;
     if (answer.kind !== "unanswered") return { ...answer, facts: { ...answer.facts, attempts } };
   }
-}
-
-/** Of what was tried last nothing holds any more but what was asked for. */
-function emptyHanded({
-  facts: { workflow = null, epoch = null },
-  ...first
-}: Unanswered): Unanswered {
-  return { ...first, facts: workflow === null ? {} : { workflow, epoch } };
 }
 
 /**
@@ -109,12 +99,10 @@ async function round(tools: HoldTools, next: Handler, call: Call): Promise<Answe
       moved.abort(new Error("the workflow moved to another region"));
     });
   });
+  call.known.snapshot = call.snapshot;
+  forget(call.known);
   try {
-    const answer = await next({ ...call, signal: moved });
-    return withHeaders(answer, {
-      [HEADERS.snapshot]: String(call.snapshot.number),
-      [HEADERS.release]: call.snapshot.releaseDigest,
-    });
+    return await next({ ...call, signal: moved });
   } finally {
     unsubscribe();
     callOff();

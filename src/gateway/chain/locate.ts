@@ -1,15 +1,17 @@
-import { type Call, type Link, withFacts } from "./call.ts";
+import type { Call, Link } from "./call.ts";
 import { noEmbedding } from "./embedding.ts";
 import { own } from "./own.ts";
 import { refuse } from "./refuse.ts";
 
 /** Which workflow is meant, by the request's `model` (or by what stands for it, see `parse`). */
 export function locate(): Link {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const workflow = call.workflow ?? "";
     const route = own(call.snapshot.workflows, workflow);
     if (route === undefined) return refuse(unknown(call, workflow));
-    return withFacts(await next({ ...call, route }), { workflow, epoch: route.epoch });
+    call.known.workflow = workflow;
+    call.known.epoch = route.epoch;
+    return next({ ...call, route });
   };
 }
 

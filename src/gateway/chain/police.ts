@@ -10,7 +10,7 @@ import { type Refusal, refuse } from "./refuse.ts";
  * for vectors have neither tools nor an answer, and pass.
  */
 export function police(): Link {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const { release } = call.snapshot;
     const { workflow } = placed(call);
     if (release === null || call.request === null) return next(call);
@@ -27,6 +27,7 @@ export function refusalOf(
   request: ChatRequest,
 ): Refusal | null {
   const policies = policiesFor(release, workflow);
+  if (policies.length === 0) return null;
   // Only where it is held against something: of a long context it costs more than all else here.
   const filtered = policies.some(({ safety = [] }) => safety.length > 0);
   const text = filtered ? plain(request.messages.flatMap(textsOf).join("\n")) : "";
@@ -45,7 +46,8 @@ export function withParameters(
   workflow: string,
   request: ChatRequest,
 ): ChatRequest {
-  const parameters = routeFor(release, workflow)?.parameters ?? {};
+  const parameters = routeFor(release, workflow)?.parameters;
+  if (parameters === undefined) return request;
   const open = Object.entries(parameters).filter(([name]) => (request[name] ?? null) === null);
   return open.length === 0 ? request : { ...request, ...Object.fromEntries(open) };
 }

@@ -2,16 +2,18 @@ import { messageOf } from "../../lib/errors.ts";
 import type { AuditRecord } from "../../model/audit.ts";
 import { HEADERS } from "../../wire/headers.ts";
 import type { Tools } from "../options.ts";
-import { within } from "../within.ts";
+import { sharedWithin } from "../within.ts";
 import type {
-  Answer,
   Call,
+  Facts,
+  Handler,
   Link,
   StreamEnd,
   StreamedAnswer,
   StreamPart,
   WholeAnswer,
 } from "./call.ts";
+import { allFacts } from "./known.ts";
 import { nobodyAnswered } from "./nobody.ts";
 import { countOutcome, Tally } from "./outcome.ts";
 import { refuse } from "./refuse.ts";
@@ -19,7 +21,8 @@ import { refuse } from "./refuse.ts";
 /** A held request may have tried for long; its record stays one line of a bearable length. */
 const MOST_ATTEMPTS = 50;
 
-type Told = WholeAnswer | StreamedAnswer;
+/** An answer of which all is known. */
+type Told = (WholeAnswer | StreamedAnswer) & { readonly facts: Facts };
 type Outcome = AuditRecord["outcome"];
 
 /**
@@ -27,24 +30,26 @@ type Outcome = AuditRecord["outcome"];
  * caller has the last byte. A caller that holds a whole answer can therefore rely on the record.
  */
 export function record(tools: Tools): Link {
+  const kept = keeping(tools);
   return (next) => async (call) => {
-    const answer = announced(
-      tools,
-      call,
-      toTold(call, await caught(tools, call, () => next(call))),
-    );
-    if (answer.kind === "stream") return { ...answer, parts: new Recorded(tools, call, answer) };
+    const answer = announced(tools, call, await answerOf(tools, call, next));
+    if (answer.kind === "stream") return { ...answer, parts: new Recorded(kept, call, answer) };
     const tally = new Tally();
     tally.see(answer.body);
-    await keep(tools, call, answer, { outcome: outcomeOf(call, answer.status), end: null, tally });
+    await kept(call, answer, { outcome: outcomeOf(call, answer.status), end: null, tally });
     return answer;
   };
 }
 
 /** A fault of ours is an answer too, with its id and its record, and never takes the process down. */
-async function caught(tools: Tools, call: Call, run: () => Promise<Answer>): Promise<Answer> {
+async function answerOf(
+  tools: Tools,
+  call: Call,
+  next: Handler,
+): Promise<WholeAnswer | StreamedAnswer> {
   try {
-    return await run();
+    const answer = await next(call);
+    return answer.kind === "unanswered" ? nobodyAnswered(call, answer.facts) : answer;
   } catch (error) {
     tools.logger.error({ requestId: call.id, err: error }, "a request failed inside the gateway");
     return refuse({
@@ -55,26 +60,24 @@ async function caught(tools: Tools, call: Call, run: () => Promise<Answer>): Pro
   }
 }
 
-function toTold(call: Call, answer: Answer): Told {
-  return answer.kind === "unanswered" ? nobodyAnswered(call, answer.facts) : answer;
-}
-
 /** Puts what is known on the answer. What a forwarded answer already says of itself stays. */
-function announced(tools: Tools, call: Call, answer: Told): Told {
-  const { facts } = answer;
+function announced(tools: Tools, call: Call, answer: WholeAnswer | StreamedAnswer): Told {
+  const { known } = call;
+  const facts = allFacts(known, answer.facts);
+  const { workflow, mode, promptVersion, watermark, epoch } = facts;
   const headers: Record<string, string> = {
     [HEADERS.requestId]: call.id,
     [HEADERS.region]: tools.region,
-    [HEADERS.release]: call.snapshot.releaseDigest,
-    [HEADERS.snapshot]: String(call.snapshot.number),
+    [HEADERS.release]: known.snapshot.releaseDigest,
+    [HEADERS.snapshot]: String(known.snapshot.number),
   };
-  const { workflow, mode, promptVersion, watermark, epoch } = facts;
-  if (typeof workflow === "string") headers[HEADERS.workflow] = workflow;
-  if (typeof mode === "string") headers[HEADERS.mode] = mode;
-  if (typeof promptVersion === "string") headers[HEADERS.prompt] = promptVersion;
-  if (typeof watermark === "string") headers[HEADERS.watermark] = watermark;
-  if (typeof epoch === "number") headers[HEADERS.epoch] = String(epoch);
-  return { ...answer, headers: Object.assign(headers, answer.headers) };
+  if (workflow !== null) headers[HEADERS.workflow] = workflow;
+  if (mode !== null) headers[HEADERS.mode] = mode;
+  if (promptVersion !== null) headers[HEADERS.prompt] = promptVersion;
+  if (watermark !== null) headers[HEADERS.watermark] = watermark;
+  if (epoch !== null) headers[HEADERS.epoch] = String(epoch);
+  Object.assign(headers, known.limits, answer.headers);
+  return { ...answer, headers, facts };
 }
 
 /**
@@ -82,15 +85,15 @@ function announced(tools: Tools, call: Call, answer: Told): Told {
  * that would cost each event of each stream two more turns of the queue.
  */
 class Recorded implements AsyncIterableIterator<StreamPart, undefined> {
-  readonly #tools: Tools;
+  readonly #keep: Keep;
   readonly #call: Call;
-  readonly #answer: StreamedAnswer;
+  readonly #answer: StreamedAnswer & Told;
   readonly #parts: AsyncIterator<StreamPart>;
   readonly #tally = new Tally();
   #kept = false;
 
-  constructor(tools: Tools, call: Call, answer: StreamedAnswer) {
-    this.#tools = tools;
+  constructor(keep: Keep, call: Call, answer: StreamedAnswer & Told) {
+    this.#keep = keep;
     this.#call = call;
     this.#answer = answer;
     this.#parts = answer.parts[Symbol.asyncIterator]();
@@ -126,16 +129,7 @@ class Recorded implements AsyncIterableIterator<StreamPart, undefined> {
     const outcome = this.#call.signal.aborted ? "abandoned" : end.outcome;
     // Of an answer in halves, only its end knows them all.
     const facts = { ...answer.facts, ...end.facts };
-    await keep(
-      this.#tools,
-      this.#call,
-      { ...answer, facts },
-      {
-        outcome,
-        end,
-        tally: this.#tally,
-      },
-    );
+    await this.#keep(this.#call, { ...answer, facts }, { outcome, end, tally: this.#tally });
     return { done: false, value: part };
   }
 
@@ -143,7 +137,7 @@ class Recorded implements AsyncIterableIterator<StreamPart, undefined> {
     if (!this.#kept) {
       this.#kept = true;
       const how = { outcome: "abandoned", end: null, tally: this.#tally } as const;
-      await keep(this.#tools, this.#call, this.#answer, how);
+      await this.#keep(this.#call, this.#answer, how);
     }
     return { done: true, value: undefined };
   }
@@ -161,17 +155,19 @@ interface How {
   readonly tally: Tally;
 }
 
-async function keep(
-  tools: Tools,
-  call: Call,
-  answer: Told,
-  { outcome, end, tally }: How,
-): Promise<void> {
-  const line = toRecord(tools, call, answer, outcome, end);
-  count(tools, answer, line);
-  countOutcome(tools, call, line, tally);
-  if (outcome === "cut") tools.logger.warn({ ...line, because: end?.because }, "a stream was cut");
-  await append(tools, line);
+/** Counts an answer and keeps its record. */
+type Keep = (call: Call, answer: Told, how: How) => Promise<void>;
+
+function keeping(tools: Tools): Keep {
+  const append = appending(tools);
+  return (call, answer, { outcome, end, tally }) => {
+    const line = toRecord(tools, call, answer, outcome, end);
+    count(tools, answer, line);
+    countOutcome(tools, call, line, tally);
+    if (outcome === "cut")
+      tools.logger.warn({ ...line, because: end?.because }, "a stream was cut");
+    return append(line);
+  };
 }
 
 /**
@@ -180,18 +176,21 @@ async function keep(
  * goes to the process log instead, whole, so that it can be filed later; the failure is counted
  * and `/readyz` says so, so that the control plane can judge whether the region may go on.
  */
-async function append(tools: Tools, line: AuditRecord): Promise<void> {
-  const { auditFailures } = tools.metrics;
-  try {
-    // A log that hangs must not hold back the last byte of every answer.
-    await within(tools.clock, tools.timeouts.auditMs, tools.audit.append(line));
-    auditFailures.newestFailed = false;
-  } catch (error) {
-    auditFailures.total += 1;
-    auditFailures.newestFailed = true;
-    auditFailures.counter.inc();
-    tools.logger.error({ audit: line, because: messageOf(error) }, "an audit record was not kept");
-  }
+function appending({ audit, clock, timeouts, metrics, logger }: Tools) {
+  const { auditFailures } = metrics;
+  // A log that hangs must not hold back the last byte of every answer.
+  const bounded = sharedWithin<void>(clock, timeouts.auditMs);
+  return async (line: AuditRecord): Promise<void> => {
+    try {
+      await bounded(audit.append(line));
+      auditFailures.newestFailed = false;
+    } catch (error) {
+      auditFailures.total += 1;
+      auditFailures.newestFailed = true;
+      auditFailures.counter.inc();
+      logger.error({ audit: line, because: messageOf(error) }, "an audit record was not kept");
+    }
+  };
 }
 
 function toRecord(
@@ -201,23 +200,23 @@ function toRecord(
   outcome: Outcome,
   end: StreamEnd | null,
 ): AuditRecord {
-  const usage = end?.usage ?? facts.usage ?? null;
+  const usage = end?.usage ?? facts.usage;
   return {
     at: tools.clock.now(),
     requestId: call.id,
     region: tools.region,
-    tenant: facts.tenant ?? null,
-    workflow: facts.workflow ?? null,
-    epoch: facts.epoch ?? null,
+    tenant: facts.tenant,
+    workflow: facts.workflow,
+    epoch: facts.epoch,
     snapshot: Number(headers[HEADERS.snapshot] ?? call.snapshot.number),
-    mode: facts.mode ?? null,
+    mode: facts.mode,
     releaseDigest: headers[HEADERS.release] ?? call.snapshot.releaseDigest,
-    promptVersion: facts.promptVersion ?? null,
-    watermark: facts.watermark ?? null,
-    sources: [...(facts.sources ?? [])],
-    forwardedTo: facts.forwardedTo ?? null,
-    target: facts.target ?? null,
-    attempts: (facts.attempts ?? [])
+    promptVersion: facts.promptVersion,
+    watermark: facts.watermark,
+    sources: [...facts.sources],
+    forwardedTo: facts.forwardedTo,
+    target: facts.target,
+    attempts: facts.attempts
       .slice(0, MOST_ATTEMPTS)
       .map(({ target, outcome, tookMs }) => ({ target, outcome, tookMs })),
     status,

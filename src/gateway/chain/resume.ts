@@ -23,6 +23,7 @@ import {
   withFacts,
 } from "./call.ts";
 import { cutEvent, firstHalfEnd, type Half, type HalfEnd, tellHalf } from "./halves.ts";
+import { apart } from "./known.ts";
 import { leaveWhenMoved } from "./moved.ts";
 import { own } from "./own.ts";
 import { refuse } from "./refuse.ts";
@@ -42,24 +43,28 @@ const MOST_FRUITLESS = 3;
  * answer then is the rest only, in events of the same answer.
  */
 export function resume(tools: Tools): Link {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const asked = readAsked(call);
     if (asked.kind === "refused") return asked.answer;
-    const { call: clean, delivered, release } = asked;
-    if (clean.request?.stream !== true) return next(clean);
-    const story: Story = {
-      tools,
-      next,
-      call: clean,
-      // Whoever forwarded this is told at once, and decides itself when its caller is.
-      complete: isComplete(clean) && call.forwardedBy === null,
-      given: delivered,
-    };
-    const begun = await begin(story, delivered === null ? null : { delivered, avoid: [], release });
-    if (begun.answer.kind !== "stream") return begun.answer;
-    const parts = told(story, { ...begun, answer: begun.answer });
-    return { ...begun.answer, parts: story.complete ? atOnce(tools, parts) : parts };
+    const { call: clean } = asked;
+    return clean.request?.stream === true ? streamed(tools, next, asked) : next(clean);
   };
+}
+
+async function streamed(tools: Tools, next: Handler, asked: Asked & { kind: "asked" }) {
+  const { call, delivered, release } = asked;
+  const story: Story = {
+    tools,
+    next,
+    call,
+    // Whoever forwarded this is told at once, and decides itself when its caller is.
+    complete: isComplete(call) && call.forwardedBy === null,
+    given: delivered,
+  };
+  const begun = await begin(story, delivered === null ? null : { delivered, avoid: [], release });
+  if (begun.answer.kind !== "stream") return begun.answer;
+  const parts = told(story, { ...begun, answer: begun.answer });
+  return { ...begun.answer, parts: story.complete ? atOnce(tools, parts) : parts };
 }
 
 /** One caller's request, whatever number of halves its answer takes. */
@@ -123,7 +128,8 @@ async function begin(story: Story, asked: Resume | null): Promise<Begun> {
   // The forwarded half of the chain is told the same as the one here.
   const told = { ...call.request, [RESUME_FIELD]: asked.delivered };
   const body = Buffer.from(JSON.stringify(told));
-  return { answer: await next({ ...call, signal: stop, ticket, body, resume: asked }), stop };
+  const rest = { ...call, signal: stop, ticket, body, resume: asked };
+  return { answer: await apart(rest, next), stop };
 }
 
 /**
@@ -160,7 +166,7 @@ async function* continuedFrom(
   let facts: Partial<Facts> = {};
   let fruitless = 0;
   // What its caller was told. Whoever goes on serves the same, or the cut has to stand.
-  const release = first.answer.headers[HEADERS.release] ?? null;
+  const release = first.answer.headers[HEADERS.release] ?? call.known.snapshot.releaseDigest;
   for (let halves = 1; ; halves++) {
     facts = addFacts(facts, now.answer, end);
     const later = halves > 1;

@@ -7,15 +7,7 @@ import { type ChatRequest, textOf } from "../../wire/openai.ts";
 import type { Tools } from "../options.ts";
 import { embed } from "../targets/embed.ts";
 import { within } from "../within.ts";
-import {
-  type Answer,
-  type Attempt,
-  type Call,
-  type Handler,
-  type Link,
-  located,
-  withFacts,
-} from "./call.ts";
+import { type Answer, type Attempt, type Call, type Handler, type Link, located } from "./call.ts";
 import { refuse, retryAfter } from "./refuse.ts";
 
 /** Whoever may see everything that is not one tenant's own. */
@@ -40,36 +32,45 @@ type Retrieval = NonNullable<WorkflowRoute["retrieval"]>;
  * that mode by itself, since each request asks anew (unless the index failed a moment ago).
  */
 export function retrieve(tools: Tools): Link {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const { route, request } = located(call);
     const question = lastQuestion(request);
-    if (route.retrieval === null || question === "") return normally(next, call, []);
+    if (route.retrieval === null || question === "") return normally(next, call);
     // Ordered for everyone by the control plane: nobody asks the index, it may be under repair.
     if (route.mode === "no-retrieval") return without(next, call);
-    const found = await find(tools, call, route.retrieval, question);
-    if (found.kind === "found") return withDocuments(next, call, found);
-    if (!route.retrieval.required) return without(next, call);
-    if (found.kind === "unanswered")
-      return { kind: "unanswered", facts: { attempts: found.attempts } };
-    return unavailable(tools, route.retrieval, found.because);
+    return retrieved(tools, next, call, route.retrieval, question);
   };
 }
 
-async function withDocuments(
+async function retrieved(
+  tools: Tools,
   next: Handler,
   call: Call,
-  found: Found & { kind: "found" },
+  retrieval: Retrieval,
+  question: string,
 ): Promise<Answer> {
-  const answer = await normally(next, call, found.hits);
-  return withFacts(answer, { sources: found.hits.map(({ id }) => id), watermark: found.watermark });
+  const found = await find(tools, call, retrieval, question);
+  if (found.kind === "found") return withDocuments(next, call, found);
+  if (!retrieval.required) return without(next, call);
+  if (found.kind === "unanswered")
+    return { kind: "unanswered", facts: { attempts: found.attempts } };
+  return unavailable(tools, retrieval, found.because);
 }
 
-async function normally(next: Handler, call: Call, hits: readonly IndexHit[]): Promise<Answer> {
-  return withFacts(await next({ ...call, documents: hits }), { mode: "normal" });
+function withDocuments(next: Handler, call: Call, { hits, watermark }: Found & { kind: "found" }) {
+  call.known.sources = hits.map(({ id }) => id);
+  call.known.watermark = watermark;
+  return normally(next, { ...call, documents: hits });
 }
 
-async function without(next: Handler, call: Call): Promise<Answer> {
-  return withFacts(await next({ ...call, mode: "no-retrieval" }), { mode: "no-retrieval" });
+function normally(next: Handler, call: Call) {
+  call.known.mode = "normal";
+  return next(call);
+}
+
+function without(next: Handler, call: Call) {
+  call.known.mode = "no-retrieval";
+  return next({ ...call, mode: "no-retrieval" });
 }
 
 function unavailable(tools: Tools, retrieval: Retrieval, because: string): Answer {

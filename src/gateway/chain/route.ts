@@ -11,19 +11,29 @@ import { own } from "./own.ts";
 
 /** The last of the chain: asks this region's targets, in turn, until one answers. */
 export function route(tools: Tools): Handler {
-  return async (call) => {
+  return (call) => {
     const { longContext } = located(call).route;
     const targets = own(call.snapshot.regions, tools.region)?.targets ?? [];
-    const usual = targets.filter(({ name }) => name !== longContext);
-    const answer = await askTargets(tools, call, usual, []);
-    // No target of the same model is asked again: it would say the same, at the same price.
     const larger = targets.filter(({ name }) => name === longContext);
-    if (larger.length === 0 || !isTooLong(answer)) return answer;
-    const attempts = answer.facts.attempts ?? [];
-    const longer = await askTargets(tools, call, larger, attempts);
-    if (longer.kind !== "unanswered") return longer;
-    return { ...answer, facts: { ...answer.facts, attempts: longer.facts.attempts ?? attempts } };
+    if (larger.length === 0) return askTargets(tools, call, targets, []);
+    const usual = targets.filter(({ name }) => name !== longContext);
+    return askLargerLast(tools, call, usual, larger);
   };
+}
+
+async function askLargerLast(
+  tools: Tools,
+  call: Call,
+  usual: readonly Target[],
+  larger: readonly Target[],
+): Promise<Answer> {
+  const answer = await askTargets(tools, call, usual, []);
+  // No target of the same model is asked again: it would say the same, at the same price.
+  if (!isTooLong(answer)) return answer;
+  const attempts = answer.facts.attempts ?? [];
+  const longer = await askTargets(tools, call, larger, attempts);
+  if (longer.kind !== "unanswered") return longer;
+  return { ...answer, facts: { ...answer.facts, attempts: longer.facts.attempts ?? attempts } };
 }
 
 function askTargets(
@@ -31,7 +41,7 @@ function askTargets(
   call: Call,
   targets: readonly Target[],
   before: readonly Attempt[],
-): Promise<Answer> {
+): Promise<Answer> | Answer {
   const { request, route: workflow } = located(call);
   return takeTurns(tools, call, {
     parties: othersFirst(call, targets, ({ name }) => name).map((target) =>
@@ -55,7 +65,12 @@ function partyOf(tools: Tools, call: Call, target: Target): Party {
   };
 }
 
-async function send(tools: Tools, call: Call, target: Target, asking: Asking): Promise<Exchanged> {
+function send(
+  tools: Tools,
+  call: Call,
+  target: Target,
+  asking: Asking,
+): Promise<Exchanged> | Exchanged {
   const place = tools.pools.place(target.url, "/v1/chat/completions");
   if (place === null) return misconfigured(`${target.url} is not a URL`);
   const headers = upstreamHeaders(tools, call, target);

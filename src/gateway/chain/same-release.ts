@@ -12,7 +12,7 @@ import { refuse } from "./refuse.ts";
  * back, and an activation may have taken it away from everybody, which ends the wait at once.
  */
 export function sameRelease(): Link {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const begun = call.resume?.release ?? null;
     if (begun === null) return next(call);
     const { route } = placed(call);

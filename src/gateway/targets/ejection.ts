@@ -96,6 +96,9 @@ export interface Order {
  * of our own network makes all targets look dead, and refusing to ask any would make it true.
  */
 export function orderOf(group: readonly Placed[], atMost: number): Order {
+  // All are well: the usual case, and every request's.
+  if (group.every(({ standing, busy }) => standing === "in" && !busy))
+    return { names: group.map(({ name }) => name), distrusted: false };
   const out = group.filter(({ standing }) => standing === "out");
   const distrusted = out.length > group.length * atMost;
   const asked = distrusted ? group : group.filter(({ standing }) => standing !== "out");

@@ -24,8 +24,8 @@ async function upstreamOf(t: TestContext, answer: (socket: Socket) => void) {
   const address = server.address();
   const port = typeof address === "object" ? address?.port : 0;
   const pools = new Pools({ connectMs: 1_000 });
-  t.after(async () => {
-    await pools.close();
+  t.after(() => {
+    pools.close();
     for (const socket of sockets) socket.destroy();
     server.close();
   });
@@ -119,7 +119,7 @@ describe("an exchange with an upstream", () => {
     const signal = new Stop();
     assert.equal((await ask({ signal })).kind, "whole");
     signal.abort(new Error("the caller left"));
-    // Undici takes a connection into use again when the loop has been around a few times.
+    // Its going is told only then.
     for (let i = 0; i < 5; i++) await setImmediate();
     assert.equal((await ask()).kind, "whole");
     assert.equal(used.size, 1);

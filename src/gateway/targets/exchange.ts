@@ -1,7 +1,8 @@
-import type { Dispatcher } from "undici";
 import type { StopSignal } from "../../lib/stop.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { StreamPart } from "../chain/call.ts";
+import type { Listener, Sending } from "../http/connection.ts";
+import type { Head } from "../http/head.ts";
 import type { FaultKind } from "./fault.ts";
 import type { Place, Pools } from "./pools.ts";
 import { StreamedAnswer, type StreamHooks } from "./stream.ts";
@@ -67,14 +68,11 @@ export function exchange(pools: Pools, clock: Clock, upstream: Upstream): Promis
   return new Promise((resolve) => new Exchange(clock, upstream, resolve).send(pools));
 }
 
-type Controller = Pick<Dispatcher.DispatchController, "abort" | "pause" | "resume">;
-type RawHeaders = Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseStart"]>>[2];
-
 /**
- * Undici's handler of one request. Its calls come straight from the socket: a readable stream
- * between the two, and a loop to read that, would cost as much as all else that a request needs.
+ * The listener of one request. Its calls come straight from the socket: a readable stream between
+ * the two, and a loop to read that, would cost as much as all else that a request needs.
  */
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements Listener {
   readonly #clock: Clock;
   readonly #upstream: Upstream;
   readonly #settle: (exchanged: Exchanged) => void;
@@ -82,7 +80,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #stop = (): void => this.#cut(this.#upstream.signal.reason);
   #callOff: (() => void) | null = null;
   /** Null until the request is on its way. */
-  #controller: Controller | null = null;
+  #sending: Sending | null = null;
   /** Why we broke it off, an Error; null while we did not. */
   #reason: unknown = null;
   /** Whoever asked was told. */
@@ -110,24 +108,19 @@ class Exchange implements Dispatcher.DispatchHandler {
     signal.addEventListener("abort", this.#stop);
     const late = (): void => this.#cut(new Error(`no answer in ${Math.round(firstMs)} ms`));
     this.#callOff = this.#clock.after(firstMs, late);
-    try {
-      pools.of(place).dispatch({ path: place.path, method, headers, body }, this);
-    } catch (error) {
-      this.#broke(error);
-    }
+    const { path, host } = place;
+    pools.of(place).send({ method, path, host, headers, body }, this);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
+  onSend(sending: Sending): void {
+    this.#sending = sending;
     // Given up while it waited for a connection.
-    if (this.#reason !== null) controller.abort(asError(this.#reason));
+    if (this.#reason !== null) sending.abort(asError(this.#reason));
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: RawHeaders): void {
-    // 1xx is no answer.
-    if (status < 200) return;
+  onHead({ status, headers }: Head): void {
     this.#status = status;
-    this.#headers = flatHeaders(headers);
+    this.#headers = headers;
     const type = this.#headers["content-type"] ?? "";
     if (status === 200 && type.startsWith("text/event-stream")) {
       this.#stream = new StreamedAnswer(this.#hooks());
@@ -136,25 +129,26 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(_: Dispatcher.DispatchController, piece: Buffer): void {
+  onBody(piece: Buffer): void {
     if (this.#stream === null) this.#add(piece);
     else this.#stream.push(piece);
   }
 
-  onResponseEnd(): void {
+  onEnd(): void {
     if (this.#stream === null) this.#tellWhole();
     else this.#stream.ended();
     this.#end();
   }
 
-  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+  onError(error: Error): void {
     this.#broke(error);
   }
 
   #add(piece: Buffer): void {
     this.#watch.progress();
     this.#length += piece.length;
-    this.#pieces.push(piece);
+    // A copy: the piece is the socket's.
+    this.#pieces.push(Buffer.from(piece));
     if (this.#length > MAX_ANSWER_BYTES) this.#cut(new Error("an answer larger than 64 MiB"));
   }
 
@@ -186,8 +180,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#reason !== null) return;
     this.#reason = reason;
     // Still waiting for a connection, it ends for whoever asked, and sends nothing later.
-    if (this.#controller === null) this.#broke(reason);
-    else this.#controller.abort(asError(reason));
+    if (this.#sending === null) this.#broke(reason);
+    else this.#sending.abort(asError(reason));
   }
 
   #broke(error: unknown): void {
@@ -198,7 +192,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #tellFailed(error: unknown): void {
     const fault = faultOfError(error, this.#reason);
-    const reached = fault.reached && (this.#reason === null || this.#controller !== null);
+    const reached = fault.reached && (this.#reason === null || this.#sending !== null);
     this.#tell({ kind: "failed", fault: fault.kind, because: fault.because, reached });
   }
 
@@ -224,11 +218,11 @@ class Exchange implements Dispatcher.DispatchHandler {
       },
       pause: () => {
         watch.pause();
-        this.#controller?.pause();
+        this.#sending?.pause();
       },
       resume: () => {
         watch.resume();
-        this.#controller?.resume();
+        this.#sending?.resume();
       },
       leave: () => {
         this.#end();
@@ -249,14 +243,4 @@ const LEFT = new Error("its reader left");
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
-}
-
-/** Undici gives names in lower case, and a list for a header that came several times. */
-function flatHeaders(headers: RawHeaders): Record<string, string> {
-  const flat: Record<string, string> = {};
-  for (const name in headers) {
-    const value = headers[name];
-    if (value !== undefined) flat[name] = typeof value === "string" ? value : value.join(", ");
-  }
-  return flat;
 }

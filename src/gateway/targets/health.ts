@@ -248,7 +248,8 @@ export class Health {
     entry.window = freshWindow(this.#clock.monotonic());
   }
 
-  #peersTypicalMs({ peers, times }: Entry): number[] {
+  #peersTypicalMs({ peers, times }: Entry): readonly number[] {
+    if (peers.length <= 1) return ALONE;
     return peers
       .map((name) => this.#entries.of(name).times)
       .filter((other) => other !== times)
@@ -265,6 +266,9 @@ export class Health {
     return entry.window[0];
   }
 }
+
+/** Nobody to be compared with. */
+const ALONE: readonly number[] = [];
 
 function seenOf({ failedInARow, window: [newer, older], times }: Entry): Seen {
   return {

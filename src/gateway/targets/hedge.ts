@@ -1,11 +1,12 @@
 import { Stop } from "../../lib/stop.ts";
 import type { Answer, Attempt, Call } from "../chain/call.ts";
+import { apart } from "../chain/known.ts";
 import type { Tools } from "../options.ts";
 
 type HedgeTools = Pick<Tools, "clock" | "retries">;
 
 /** Gives an answer, or `unanswered`, and ends what it began when the call's signal aborts. */
-type Racer = (call: Call) => Promise<Answer>;
+type Racer = (call: Call) => Promise<Answer> | Answer;
 
 export interface Hedge {
   readonly first: Racer;
@@ -40,7 +41,8 @@ interface Run {
 
 function start(call: Call, racer: Racer): Run {
   const cancel = Stop.with(call.signal);
-  return { cancel, done: racer({ ...call, signal: cancel }) };
+  // Apart: what the loser finds out is not true of the winner's answer.
+  return { cancel, done: apart({ ...call, signal: cancel }, racer) };
 }
 
 function isSlow(tools: HedgeTools, done: Promise<Answer>, afterMs: number): Promise<boolean> {
@@ -52,7 +54,7 @@ function isSlow(tools: HedgeTools, done: Promise<Answer>, afterMs: number): Prom
 
 async function afterwards(
   answer: Answer,
-  next: () => Promise<Answer>,
+  next: () => Promise<Answer> | Answer,
   call: Call,
 ): Promise<Answer> {
   if (answer.kind !== "unanswered" || call.signal.aborted) return answer;

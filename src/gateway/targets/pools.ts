@@ -1,8 +1,10 @@
-import { Pool } from "undici";
+import { Connections } from "../http/connections.ts";
 
 /** Where a request goes. */
 export interface Place {
   readonly origin: string;
+  /** As the `Host` header says it. */
+  readonly host: string;
   /** With the query. */
   readonly path: string;
 }
@@ -10,10 +12,10 @@ export interface Place {
 /** More places than any estate has: what a changing snapshot left behind is forgotten. */
 const MOST_PLACES = 1_000;
 
-/** Kept-alive connections, one pool per origin: a TLS handshake per request would cost more than it. */
+/** Kept connections, one pool per origin: a TLS handshake per request would cost more than it. */
 export class Pools {
   readonly #connectMs: number;
-  readonly #pools = new Map<string, Pool>();
+  readonly #pools = new Map<string, Connections>();
   readonly #places = new Map<string, Place | null>();
 
   constructor(options: { readonly connectMs: number }) {
@@ -28,28 +30,33 @@ export class Pools {
     const text = base.endsWith("/") ? base.replace(/\/+$/, "") + path : base + path;
     const known = this.#places.get(text);
     if (known !== undefined) return known;
-    const url = URL.parse(text);
-    const place = url === null ? null : { origin: url.origin, path: url.pathname + url.search };
+    const place = placeOf(URL.parse(text));
     if (this.#places.size >= MOST_PLACES) this.#places.clear();
     this.#places.set(text, place);
     return place;
   }
 
-  of({ origin }: Place): Pool {
+  of({ origin }: Place): Connections {
     const known = this.#pools.get(origin);
     if (known !== undefined) return known;
-    const pool = new Pool(origin, {
-      connect: { timeout: this.#connectMs },
-      // Both are bounded by whoever sends: what is long differs by target, and undici's timers do
-      // not see that a drip of single bytes is a silence.
-      headersTimeout: 0,
-      bodyTimeout: 0,
+    const { protocol, hostname, port } = new URL(origin);
+    const secure = protocol === "https:";
+    const pool = new Connections({
+      secure,
+      host: hostname.replace(/^\[(.*)\]$/, "$1"),
+      port: port === "" ? (secure ? 443 : 80) : Number(port),
+      connectMs: this.#connectMs,
     });
     this.#pools.set(origin, pool);
     return pool;
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
+  close(): void {
+    for (const pool of this.#pools.values()) pool.destroy();
   }
+}
+
+function placeOf(url: URL | null): Place | null {
+  if (url === null || !/^https?:$/.test(url.protocol)) return null;
+  return { origin: url.origin, host: url.host, path: url.pathname + url.search };
 }

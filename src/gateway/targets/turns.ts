@@ -14,7 +14,7 @@ export interface Party {
   /** As health and audit know it. */
   readonly name: string;
   readonly region: string;
-  readonly ask: (asking: Asking) => Promise<Exchanged>;
+  readonly ask: (asking: Asking) => Promise<Exchanged> | Exchanged;
   readonly judge: (exchanged: Exchanged) => Judged;
   /** It goes on to others itself (a gateway), and needs the time for that. */
   readonly relays?: boolean;
@@ -66,7 +66,7 @@ const ALL_GOES = 4;
  * ask and in which order is `ejection.ts`, how long to wait `patience.ts`, whether to ask the same
  * one again `fault.ts`, whether at all `budget.ts`.
  */
-export async function takeTurns(tools: Tools, call: Call, turns: Turns): Promise<Answer> {
+export function takeTurns(tools: Tools, call: Call, turns: Turns): Promise<Answer> {
   const names = turns.parties.map(({ name }) => name);
   const order = tools.targets.order(names, call.snapshot.reflex.ejectAtMost);
   const [head, ...rest] = order.names;
@@ -96,7 +96,12 @@ async function askEach(
     if (party === undefined || claim === null) continue;
     const others = turns.othersBeyond || at < names.length - 1;
     const visit = { party, claim, others, distrusted, attempts, turns };
-    const judged = await visited(tools, call, visit).finally(() => tools.targets.settled(claim));
+    let judged: Judged | null;
+    try {
+      judged = await visited(tools, call, visit);
+    } finally {
+      tools.targets.settled(claim);
+    }
     if (judged === null) break;
     if (judged.kind === "answer") {
       return { ...judged.answer, facts: { ...judged.answer.facts, attempts } };

@@ -8,13 +8,11 @@ const UNREACHED: Readonly<Record<string, string>> = {
   ETIMEDOUT: "no connection in time",
   ENOTFOUND: "its name has no address",
   EAI_AGAIN: "its name could not be looked up",
-  UND_ERR_CONNECT_TIMEOUT: "no connection in time",
 };
 
 const RESET: Readonly<Record<string, string>> = {
   ECONNRESET: "connection reset",
   EPIPE: "connection reset",
-  UND_ERR_SOCKET: "connection reset",
 };
 
 /** OpenSSL's, Node's and those of certificates: the handshake failed, so nothing was sent. */
@@ -36,18 +34,13 @@ export function faultOfError(error: unknown, reason: unknown): Told {
   if (UNREACHED[code] !== undefined || TLS.test(code))
     return { kind: "unreached", because, reached: false };
   if (RESET[code] !== undefined) return { kind: "reset", because, reached: true };
-  return {
-    kind: code === "UND_ERR_BODY_TIMEOUT" ? "silent" : "nonsense",
-    because,
-    reached: true,
-  };
+  return { kind: "nonsense", because, reached: true };
 }
 
 /** The same without its kind. */
 export function inWords(error: unknown): string {
   const code = codeOf(error);
   if (TLS.test(code)) return `TLS failed (${code})`;
-  if (code === "UND_ERR_BODY_TIMEOUT") return "its answer stalled";
   return UNREACHED[code] ?? RESET[code] ?? messageOf(error);
 }
 

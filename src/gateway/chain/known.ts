@@ -1,0 +1,64 @@
+import type { ServedSnapshot } from "../served-release.ts";
+import {
+  type Answer,
+  type Call,
+  type Facts,
+  type Handler,
+  type Known,
+  withFacts,
+  withHeaders,
+} from "./call.ts";
+
+export function nothingKnown(snapshot: ServedSnapshot): Known {
+  return {
+    tenant: null,
+    workflow: null,
+    epoch: null,
+    mode: null,
+    promptVersion: null,
+    watermark: null,
+    sources: NONE,
+    limits: null,
+    snapshot,
+  };
+}
+
+const NONE: readonly string[] = [];
+
+/** What one region found out says nothing of another's answer. What was asked for stays known. */
+export function forget(known: Known): void {
+  known.mode = null;
+  known.promptVersion = null;
+  known.watermark = null;
+  known.sources = NONE;
+  known.limits = null;
+}
+
+/** All that is known of an answer. What it says of itself counts before what we found out. */
+export function allFacts(known: Known, facts: Partial<Facts>): Facts {
+  const { tenant, workflow, epoch, mode, promptVersion, watermark, sources } = facts;
+  return {
+    tenant: tenant === undefined ? known.tenant : tenant,
+    workflow: workflow === undefined ? known.workflow : workflow,
+    epoch: epoch === undefined ? known.epoch : epoch,
+    mode: mode === undefined ? known.mode : mode,
+    promptVersion: promptVersion === undefined ? known.promptVersion : promptVersion,
+    watermark: watermark === undefined ? known.watermark : watermark,
+    sources: sources ?? known.sources,
+    forwardedTo: facts.forwardedTo ?? null,
+    target: facts.target ?? null,
+    attempts: facts.attempts ?? [],
+    usage: facts.usage ?? null,
+  };
+}
+
+/** Runs a handler on its own: what it finds out is told with its answer alone. */
+export async function apart(call: Call, handler: Handler): Promise<Answer> {
+  const known = { ...call.known };
+  const answer = await handler({ ...call, known });
+  call.known.snapshot = known.snapshot;
+  if (answer.kind === "unanswered") return answer;
+  const { tenant, workflow, epoch, mode, promptVersion, watermark, sources } = known;
+  const facts = { tenant, workflow, epoch, mode, promptVersion, watermark, sources };
+  return withHeaders(withFacts(answer, facts), known.limits ?? {});
+}

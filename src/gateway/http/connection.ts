@@ -1,0 +1,273 @@
+import { isIP, type NetConnectOpts, connect as netConnect, type Socket } from "node:net";
+import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
+import type { Head } from "./head.ts";
+import { AnswerReader } from "./reader.ts";
+
+/** Whom a connection goes to, and what it needs of the world. */
+export interface Origin {
+  readonly secure: boolean;
+  /** Without the brackets of an IPv6 address. */
+  readonly host: string;
+  readonly port: number;
+  /** Longest time to connect, the TLS handshake included, in ms. */
+  readonly connectMs: number;
+}
+
+export interface Asked {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  /** As the `Host` header says it. */
+  readonly host: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer | string | null;
+}
+
+/** Told what becomes of a request. After `onEnd` or `onError`, nothing more. */
+export interface Listener {
+  /** It is sent now: from here on its server may get it. */
+  onSend(sending: Sending): void;
+  /** The answer's head; earlier ones (1xx) are passed over. */
+  onHead(head: Head): void;
+  /** A piece of the body, which is the listener's only during the call. */
+  onBody(piece: Buffer): void;
+  onEnd(): void;
+  onError(error: Error): void;
+}
+
+/** A request that is under way. */
+export interface Sending {
+  /** Breaks it off: the connection is closed, and `onError` is told the reason at once. */
+  abort(reason: Error): void;
+  /** Nothing more is read until `resume`, so that its server has to wait. */
+  pause(): void;
+  resume(): void;
+}
+
+/** What becomes of a connection: its pool's business. */
+export interface Owner {
+  /** It may be used for another request. */
+  free(connection: Connection): void;
+  gone(connection: Connection): void;
+}
+
+/**
+ * What arrives for any connection is read into this one: each read is used up before the next. On
+ * Windows reads are under way while nobody looks, and each connection has its own.
+ */
+const SHARED = Buffer.allocUnsafeSlow(64 * 1024);
+const isShared = process.platform !== "win32";
+
+/** A server that says nothing of it may close an idle connection after five seconds. */
+const KEPT_MS = 4_000;
+const LONGEST_KEPT_MS = 600_000;
+/** So much sooner than the server says, or a request would meet its closing. */
+const BEFORE_MS = 2_000;
+
+/**
+ * One connection with one request at a time: none is sent before the answer to the one before is
+ * over. Bytes that nobody asked for close it.
+ */
+export class Connection implements Sending {
+  readonly #owner: Owner;
+  readonly #socket: Socket;
+  readonly #reader = new AnswerReader({
+    onHead: (head) => {
+      this.#head = head;
+      this.#listener?.onHead(head);
+    },
+    onBody: (piece) => this.#listener?.onBody(piece),
+  });
+  /** Of the present request; null while there is none. */
+  #listener: Listener | null = null;
+  #head: Head | null = null;
+  readonly #ready: "connect" | "secureConnect";
+  /** The present request is written, and its answer not yet whole. */
+  #wrote = false;
+  #isOver = false;
+  /** While it is idle: when it is too old to be used again, by `performance.now()`. */
+  idleUntil = 0;
+
+  /** `first` is told when the connection cannot be made. */
+  constructor(origin: Origin, owner: Owner, first: Listener, session: Buffer | null) {
+    this.#owner = owner;
+    this.#listener = first;
+    this.#socket = origin.secure ? this.#secure(origin, session) : this.#plain(origin);
+    this.#socket.setNoDelay(true);
+    this.#socket.setKeepAlive(true, 60_000);
+    this.#socket.on("error", (error) => this.#fail(error));
+    this.#socket.on("end", () => this.#ended());
+    this.#socket.on("close", () => this.#fail(closedError()));
+    const late = setTimeout(() => this.#fail(lateError()), origin.connectMs);
+    this.#socket.once("close", () => clearTimeout(late));
+    this.#ready = origin.secure ? "secureConnect" : "connect";
+    this.#socket.once(this.#ready, () => clearTimeout(late));
+  }
+
+  /** Calls back when it is made. */
+  onReady(ready: () => void): void {
+    this.#socket.once(this.#ready, ready);
+  }
+
+  /** The socket's: a later connection to the same server can take the TLS session up again. */
+  onSession(keep: (session: Buffer) => void): void {
+    this.#socket.on("session", keep);
+  }
+
+  /** Sends a request. The connection must be free. */
+  send(asked: Asked, listener: Listener): void {
+    this.#listener = listener;
+    this.#head = null;
+    this.#wrote = false;
+    listener.onSend(this);
+    // It may have been given up while it waited.
+    if (this.#listener !== listener) return;
+    this.#reader.begin();
+    this.#wrote = true;
+    writeRequest(this.#socket, asked);
+  }
+
+  abort(reason: Error): void {
+    const listener = this.#listener;
+    if (listener === null) return;
+    if (this.#wrote) this.#fail(reason);
+    else this.#spare(listener, reason);
+  }
+
+  /** Given up before anything was written: the connection is as good as it was. */
+  #spare(listener: Listener, reason: Error): void {
+    this.#listener = null;
+    this.idleUntil = performance.now() + KEPT_MS;
+    this.#owner.free(this);
+    listener.onError(reason);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  destroy(): void {
+    this.#fail(closedError());
+  }
+
+  #plain({ host, port }: Origin): Socket {
+    const onread = {
+      buffer: isShared ? SHARED : Buffer.allocUnsafeSlow(SHARED.length),
+      callback: (count: number, bytes: Uint8Array): boolean => {
+        this.#received(asBuffer(bytes), count);
+        return true;
+      },
+    };
+    const options: NetConnectOpts = { host, port, onread };
+    return netConnect(options);
+  }
+
+  #secure({ host, port }: Origin, session: Buffer | null): Socket {
+    const options: ConnectionOptions = {
+      host,
+      port,
+      ALPNProtocols: ["http/1.1"],
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(session === null ? {} : { session }),
+    };
+    const socket = tlsConnect(options);
+    socket.on("data", (bytes: Buffer) => this.#received(bytes, bytes.length));
+    return socket;
+  }
+
+  #received(bytes: Buffer, count: number): void {
+    try {
+      // Bytes that nobody asked for, or behind an answer, are no answer to a request of ours.
+      const taken = this.#wrote ? this.#reader.push(bytes, count) : 0;
+      if (this.#isOver) return;
+      if (!this.#wrote) this.#fail(closedError());
+      else if (this.#reader.isWhole) this.#answered(taken === count);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #answered(isClean: boolean): void {
+    const listener = this.#listener;
+    const head = this.#head;
+    this.#wrote = false;
+    this.#listener = null;
+    const kept = isClean && head?.reusable === true && this.#socket.writableLength === 0;
+    const idleMs = head?.keptMs == null ? KEPT_MS : head.keptMs - BEFORE_MS;
+    this.idleUntil = performance.now() + Math.min(idleMs, LONGEST_KEPT_MS);
+    if (!kept || idleMs <= 0) this.#close();
+    else this.#owner.free(this);
+    listener?.onEnd();
+  }
+
+  /** The server has said all that it wants to say. */
+  #ended(): void {
+    if (this.#wrote && this.#reader.ended()) this.#answered(false);
+    else this.#fail(closedError());
+  }
+
+  #fail(error: Error): void {
+    const listener = this.#listener;
+    this.#listener = null;
+    this.#reader.stop();
+    this.#close();
+    listener?.onError(error);
+  }
+
+  #close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#socket.destroy();
+    this.#owner.gone(this);
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+const ASCII = /^[\t\x20-\x7e]*$/;
+const LATIN1 = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/**
+ * In one write where that can be: a second one is a second packet, and a second call. Throws a
+ * TypeError for a header that cannot be sent: half a line of it could be a request of its own.
+ */
+function writeRequest(socket: Socket, { method, path, host, headers, body }: Asked): void {
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
+  let isAscii = true;
+  for (const name in headers) {
+    const value = headers[name] ?? "";
+    if (!ASCII.test(value)) {
+      if (!LATIN1.test(value)) throw new TypeError(`the header ${name} cannot be sent`);
+      isAscii = false;
+    }
+    head += `${name}: ${value}\r\n`;
+  }
+  const length = body === null ? 0 : Buffer.byteLength(body);
+  if (body !== null) head += `content-length: ${length}\r\n`;
+  head += "\r\n";
+  if (typeof body === "string" && isAscii) {
+    // Text of as many bytes as characters is ASCII, which latin1 writes the same and sooner.
+    socket.write(head + body, length === body.length ? "latin1" : "utf8");
+    return;
+  }
+  socket.cork();
+  socket.write(head, "latin1");
+  if (body !== null && length > 0) socket.write(body);
+  socket.uncork();
+}
+
+/** As the kernel would say it: the connection ended in the middle. */
+function closedError(): Error {
+  return Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" });
+}
+
+function lateError(): Error {
+  return Object.assign(new Error("no connection in time"), { code: "ETIMEDOUT" });
+}
