@@ -15,7 +15,8 @@ async function fill(path: string, embedding?: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   const index = await openSqliteIndex({ path });
   const vector = Buffer.from(new Float32Array([1, 0]).buffer).toString("base64");
-  const record = { op: "upsert", id: "a", title: "A", text: "a", audience: "public" } as const;
+  const texts = { op: "upsert", id: "a", title: "A", text: "a", audience: "public" } as const;
+  const record = { ...texts, labels: [], payload: {} };
   if (embedding !== undefined) {
     await index.append(1, [{ ...record, sourceTime: 1, embedding, vector }]);
   }

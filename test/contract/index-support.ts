@@ -34,6 +34,8 @@ export function upsert(id: string, { numbers = [1, 0, 0], ...parts }: ChangePart
     title: `Title of ${id}`,
     text: `Text of ${id}.`,
     audience: "public",
+    labels: [],
+    payload: {},
     sourceTime: 1,
     embedding: "lex-1",
     vector: Buffer.from(vector(...numbers).buffer).toString("base64"),
@@ -43,7 +45,8 @@ export function upsert(id: string, { numbers = [1, 0, 0], ...parts }: ChangePart
 
 export function deletion(id: string, parts: ChangeParts = {}): EmbeddedChange {
   const { sourceTime, audience, embedding } = upsert(id, parts);
-  return { op: "delete", id, title: "", text: "", audience, sourceTime, embedding, vector: "" };
+  const none = { title: "", text: "", labels: [], payload: {}, vector: "" };
+  return { op: "delete", id, audience, sourceTime, embedding, ...none };
 }
 
 export function vector(...numbers: number[]): Float32Array<ArrayBuffer> {
