@@ -5,9 +5,9 @@ import type { IndexRestore } from "../../ports/index.ts";
 import { type Connection, corrupt, diverged, transaction } from "./connection.ts";
 import { LeafSums } from "./leaf-sums.ts";
 import { readMeta, writeBase, writePosition, writeWatermarks } from "./meta.ts";
-import { ancestors, hexOf, NO_SUM, plus } from "./range-sums.ts";
 import { dropNext, dropOld, indexNext, makeNext, NEXT, swapTables } from "./restore-tables.ts";
 import { Scopes } from "./scopes.ts";
+import { ancestors, hexOf, NO_SUM, plus } from "./sum.ts";
 
 /** Runs work on the file as it is then: between two pages it may have been closed or replaced. */
 type Use = <T>(work: (connection: Connection) => T) => T;

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { hexOf } from "./range-sums.ts";
+import { hexOf } from "./sum.ts";
 
 /** "TILo" in ASCII: tells a Tideover index from any other SQLite file. */
 const APPLICATION = 0x54494c6f;

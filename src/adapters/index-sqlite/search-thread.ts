@@ -4,6 +4,8 @@ import { errorOf, type Fault } from "../../lib/fault.ts";
 import type { IndexHit, IndexQuery } from "../../ports/index.ts";
 import { type Place, unavailable } from "./connection.ts";
 
+const ENTRY = new URL("./search-worker.ts", import.meta.url);
+
 /** What the search thread is asked. */
 export interface Asked {
   readonly id: number;
@@ -30,16 +32,14 @@ interface Waiting {
  * The thread starts with the first search, so that whoever never searches pays nothing, and again
  * after it died. It keeps the process alive only while somebody waits for it.
  */
-export function searchThread(place: Place): SearchThread {
+export function searchThread(place: Place, entry: URL = ENTRY): SearchThread {
   const waiting = new Map<number, Waiting>();
   let worker: Worker | null = null;
   let asked = 0;
   let closed = false;
 
   const start = (): Worker => {
-    const started = new Worker(new URL("./search-worker.ts", import.meta.url), {
-      workerData: place,
-    });
+    const started = new Worker(entry, { workerData: place });
     let cause: unknown = null;
     started.on("message", (told: Told) => hear(told));
     started.on("error", (error) => {
