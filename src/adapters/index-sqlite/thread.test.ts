@@ -10,10 +10,10 @@ import type { StoredRecord } from "../../model/record.ts";
 import type { IndexQuery, IndexRestore } from "../../ports/index.ts";
 import { openSqliteIndex } from "./index.ts";
 import { LeafSums } from "./leaf-sums.ts";
-import { searchThread } from "./search-thread.ts";
 import { hexOf, NO_SUM, plus } from "./sum.ts";
+import { Thread } from "./thread.ts";
 
-const FIXTURE = new URL("./search-thread.fixture.ts", import.meta.url);
+const FIXTURE = new URL("./thread.fixture.ts", import.meta.url);
 const query: IndexQuery = {
   vector: vector(1, 0, 0),
   embedding: "lex-1",
@@ -21,29 +21,33 @@ const query: IndexQuery = {
   k: 4,
 };
 
-it("fails the searches under way when the search thread dies, and starts another", async (t) => {
-  const thread = searchThread({ path: "somewhere.db" }, FIXTURE);
+function doubling(): Thread<number, number> {
+  return new Thread<number, number>(FIXTURE, { path: "somewhere.db" });
+}
+
+it("fails what is under way when a thread dies, and starts another", async (t) => {
+  const thread = doubling();
   t.after(() => thread.close());
-  for (const [k, why] of [
+  for (const [deadly, why] of [
     [13, /somewhere\.db is gone: it was ended/],
     [14, /somewhere\.db is gone: out of luck/],
   ] as const) {
-    const dying = [thread.search({ ...query, k }), thread.search({ ...query, k })];
-    for (const search of await Promise.allSettled(dying)) {
-      assert.equal(search.status, "rejected");
-      assert.equal(search.reason.code, "INDEX_UNAVAILABLE");
-      assert.match(search.reason.message, why);
-    }
-    assert.deepEqual(await thread.search(query), []);
+    await assert.rejects(untilItFails(thread, deadly), { code: "INDEX_UNAVAILABLE", message: why });
+    assert.equal(await thread.ask(4), 8);
   }
 });
 
-it("fails the searches under way when the index is closed", async () => {
-  const thread = searchThread({ path: "somewhere.db" }, FIXTURE);
-  await thread.search(query);
-  const late = thread.search({ ...query, k: 13 });
+/** It dies a moment after it was asked the second one, so that a few may still be answered. */
+async function untilItFails(thread: Thread<number, number>, deadly: number): Promise<void> {
+  for (;;) await thread.ask(deadly);
+}
+
+it("fails what is under way when it is closed", async () => {
+  const thread = doubling();
+  assert.equal(await thread.ask(1), 2);
+  const late = thread.ask(13);
   await Promise.all([assert.rejects(late, { code: "INDEX_UNAVAILABLE" }), thread.close()]);
-  await assert.rejects(thread.search(query), { code: "INDEX_UNAVAILABLE", message: /was closed/ });
+  await assert.rejects(thread.ask(1), { code: "INDEX_UNAVAILABLE", message: /was closed/ });
 });
 
 it("leaves the event loop free while a large index is searched", async (t) => {
