@@ -13,7 +13,7 @@ import type { WorkerStart } from "../gateway/workers/questions.ts";
 import { listenAddress, regionOf } from "./address.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
-import { indexFiles, openIndexFiles } from "./indexes.ts";
+import { type IndexPlace, indexPlaces, openIndexFiles } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
 import { releaseVerifier } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
@@ -24,8 +24,7 @@ import { trustOf } from "./trust-root.ts";
 export interface GatewayParts {
   readonly region: string;
   readonly logLevel: LogLevel;
-  /** Files by name. */
-  readonly indexes: ReadonlyMap<string, string>;
+  readonly indexes: ReadonlyMap<string, IndexPlace>;
   readonly estateToken: string | null;
   readonly peers: ReadonlyMap<string, string>;
 }
@@ -97,7 +96,7 @@ function partsOf(estate: Estate, region: string): GatewayParts {
   return {
     region,
     logLevel: estate.environment.logLevel,
-    indexes: indexFiles(estate, region),
+    indexes: indexPlaces(estate, region),
     estateToken: alone ? null : keysOf(estate).token,
     peers: alone ? new Map() : peersOf(estate),
   };

@@ -15,7 +15,8 @@ async function fill(path: string, embedding?: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   const index = await openSqliteIndex({ path });
   const vector = Buffer.from(new Float32Array([1, 0]).buffer).toString("base64");
-  const record = { op: "upsert", id: "a", title: "A", text: "a", audience: "public" } as const;
+  const texts = { op: "upsert", id: "a", title: "A", text: "a", audience: "public" } as const;
+  const record = { ...texts, labels: [], payload: {} };
   if (embedding !== undefined) {
     await index.append(1, [{ ...record, sourceTime: 1, embedding, vector }]);
   }
@@ -40,4 +41,19 @@ test("an empty index agrees with every release", async () => {
   const estate = openEstate({ spec: SPEC, data: data.path });
   await fill(estate.data.region("eu-west").index("handbook"));
   assert.deepEqual(await indexEmbeddings(estate), new Map());
+});
+
+test("a restored index bears the version of its records, though its log is empty", async () => {
+  using data = tempFolder({});
+  const estate = openEstate({ spec: SPEC, data: data.path });
+  const from = join(data.path, "elsewhere.db");
+  await fill(from, "lexical@2026-03");
+  const [source, copy] = [
+    await openSqliteIndex({ path: from }),
+    await openSqliteIndex({ path: estate.data.region("eu-west").index("handbook") }),
+  ];
+  const snapshot = await source.openSnapshot();
+  await copy.restore({ ...snapshot, records: snapshot.records(10) });
+  for (const opened of [snapshot, source, copy]) await opened.close();
+  assert.deepEqual(await indexEmbeddings(estate), new Map([["handbook", ["lexical@2026-03"]]]));
 });

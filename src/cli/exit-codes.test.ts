@@ -40,6 +40,8 @@ const PROMISED: Readonly<Record<ErrorCode, number>> = {
   NOT_READY: 1,
   INDEX_UNAVAILABLE: 1,
   INDEX_DIVERGED: 1,
+  INDEX_CORRUPT: 1,
+  INDEX_QUARANTINED: 1,
   DRILL_REFUSED: 1,
 };
 

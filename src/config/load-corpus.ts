@@ -61,6 +61,10 @@ const documentHeadSchema = z.strictObject({
     .string()
     .min(1)
     .meta({ description: "`public`, or the one tenant who may see it.", examples: ["public"] }),
+  labels: z
+    .array(z.string().min(1))
+    .default([])
+    .meta({ description: "Access labels: who lacks one of them does not see it." }),
   updated: z
     .string({ error: "is no date; write it as 2026-05-19" })
     .refine((text) => instantOf(text) !== undefined, "is no date; write it as 2026-05-19")
@@ -101,7 +105,8 @@ function readDocument(path: string, directory: string): ReadDocument {
   ];
   if (all.length > 0 || head === undefined) return { faults: all };
   const { updated, ...rest } = head;
-  const document = { ...rest, text: matter.body, sourceTime: instantOf(updated) ?? 0 };
+  const sourceTime = instantOf(updated) ?? 0;
+  const document = { ...rest, text: matter.body, payload: {}, sourceTime };
   return { document, head: matter.head, faults: [] };
 }
 

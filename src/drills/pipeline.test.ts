@@ -85,6 +85,8 @@ describe("a trickle", () => {
         title: "-",
         text: `change ${sequence}`,
         audience: "public",
+        labels: [],
+        payload: {},
         sourceTime,
       }),
       target: () => ({ ...TARGET, agent }),
@@ -164,7 +166,8 @@ describe("a trickle", () => {
         return given;
       },
     };
-    const document = { id: "h", title: "", text: "", audience: "public", sourceTime: 1 };
+    const texts = { id: "h", title: "", text: "", audience: "public" };
+    const document = { ...texts, labels: [], payload: {}, sourceTime: 1 };
     const running = startTrickle({
       probe,
       clock: new SimClock(),

@@ -155,6 +155,8 @@ function trickleInto(world: DrillWorld, index: string, writer: () => string): Tr
       title: "Drill heartbeat",
       text: `The drill wrote this heartbeat as its change number ${sequence}.`,
       audience: "public",
+      labels: [],
+      payload: {},
       sourceTime,
     }),
     target: () => ({

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { IndexName, RegionName } from "../model/ids.ts";
 import type { AuditLog } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { IndexStore } from "../ports/index.ts";
+import type { IndexReader } from "../ports/index.ts";
 import type { Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ReleaseOutcomes } from "./outcomes.ts";
@@ -58,7 +58,7 @@ export interface GatewayOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly snapshots: SnapshotHolder;
-  readonly indexes: ReadonlyMap<IndexName, IndexStore>;
+  readonly indexes: ReadonlyMap<IndexName, IndexReader>;
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -93,7 +93,7 @@ export interface WorkerOptions {
 export interface Tools {
   readonly region: RegionName;
   readonly snapshots: SnapshotHolder;
-  readonly indexes: ReadonlyMap<IndexName, IndexStore>;
+  readonly indexes: ReadonlyMap<IndexName, IndexReader>;
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -1,11 +1,18 @@
 import { z } from "zod";
 
+/** Facts about a document that its source wants kept: any JSON object. */
+export const payloadSchema = z.record(z.string(), z.json());
+export type Payload = z.infer<typeof payloadSchema>;
+
 /** A document as its source says it. `audience` is `public` or the one tenant who may see it. */
 export const sourceDocumentSchema = z.strictObject({
   id: z.string().min(1).max(256),
   title: z.string(),
   text: z.string(),
   audience: z.string().min(1),
+  /** Access labels: who does not hold every one of them does not see the document. */
+  labels: z.array(z.string().min(1)).default([]),
+  payload: payloadSchema.default({}),
   /** When the source made this version, in ms since 1970. */
   sourceTime: z.number(),
 });
@@ -15,6 +22,15 @@ export type SourceDocument = z.infer<typeof sourceDocumentSchema>;
 export const sourceChangeSchema = z.discriminatedUnion("op", [
   z.strictObject({ op: z.literal("upsert"), document: sourceDocumentSchema }),
   z.strictObject({ op: z.literal("delete"), id: z.string().min(1), sourceTime: z.number() }),
+  /**
+   * "Everything up to this time has been sent." Without it a pipeline with nothing to say could not
+   * be told from a dead one. `audience`: of that tenant's documents only; absent: of all.
+   */
+  z.strictObject({
+    op: z.literal("watermark"),
+    sourceTime: z.number(),
+    audience: z.string().min(1).optional(),
+  }),
 ]);
 export type SourceChange = z.infer<typeof sourceChangeSchema>;
 
@@ -26,15 +42,20 @@ export const logEntrySchema = z.strictObject({
   seq: z.int().positive(),
   /** Ownership of the index under which it was written. */
   epoch: z.int().positive(),
-  op: z.enum(["upsert", "delete"]),
+  op: z.enum(["upsert", "delete", "watermark"]),
+  /** Empty for a watermark, as are all texts that say nothing there. */
   id: z.string(),
   title: z.string(),
   text: z.string(),
+  /** Of a watermark: the tenant that it speaks of, empty for all. */
   audience: z.string(),
+  /** Sorted, each once. */
+  labels: z.array(z.string()).default([]),
+  payload: payloadSchema.default({}),
   sourceTime: z.number(),
   /** Name of the embedding model version that made `vector`. */
   embedding: z.string(),
-  /** Little-endian f32, base64; empty for a delete. */
+  /** Little-endian f32, base64; empty for what is no upsert. */
   vector: z.string(),
   /** Set digest of the index after this entry (see Position). */
   digestAfter: z.string(),

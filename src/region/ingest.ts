@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { sortedLabels } from "../core/reconcile/digest.ts";
 import { TideoverError } from "../lib/errors.ts";
 import { type SourceChange, sourceChangeSchema } from "../model/change.ts";
 import type { IndexName } from "../model/ids.ts";
@@ -61,20 +62,18 @@ async function embedChanges(
   return changes.map((change) => {
     if (change.op === "upsert") {
       const vector = vectorText(vectors.next().value ?? []);
-      return { op: "upsert", ...change.document, embedding, vector };
+      const labels = sortedLabels(change.document.labels);
+      return { op: "upsert", ...change.document, labels, embedding, vector };
     }
-    const { id, sourceTime } = change;
-    return {
-      op: "delete",
-      id,
-      sourceTime,
-      title: "",
-      text: "",
-      audience: "",
-      embedding,
-      vector: "",
-    };
+    return { ...withoutContent(change), embedding };
   });
+}
+
+function withoutContent(change: Exclude<SourceChange, { op: "upsert" }>) {
+  const none = { title: "", text: "", labels: [], payload: {}, vector: "" };
+  const { op, sourceTime } = change;
+  if (op === "delete") return { ...none, op, id: change.id, audience: "", sourceTime };
+  return { ...none, op, id: "", audience: change.audience ?? "", sourceTime };
 }
 
 function invalid(fault: string): TideoverError {

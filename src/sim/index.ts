@@ -1,31 +1,60 @@
 import { refuseForeignQuery } from "../core/reconcile/compatible.ts";
-import { addDigest, recordDigest, removeDigest } from "../core/reconcile/digest.ts";
-import { floatsOf, judgeChange } from "../core/reconcile/entry.ts";
+import { addDigest, type DigestKey, rangeKey, recordDigest } from "../core/reconcile/digest.ts";
 import { TideoverError } from "../lib/errors.ts";
 import type { LogEntry } from "../model/change.ts";
 import type { Epoch } from "../model/ids.ts";
-import { EMPTY_POSITION, type Position } from "../model/position.ts";
-import type { EmbeddedChange, IndexHit, IndexQuery, IndexStore } from "../ports/index.ts";
+import type { IndexFacts, IndexStanding, Watermarks } from "../model/index-health.ts";
+import { EMPTY_DIGEST, type Position } from "../model/position.ts";
+import type { RangeRef, RangeSum, RecordMark, StoredRecord } from "../model/record.ts";
+import type {
+  EmbeddedChange,
+  IndexHit,
+  IndexQuery,
+  IndexRepair,
+  IndexRestore,
+  IndexSnapshot,
+  IndexStore,
+} from "../ports/index.ts";
+import {
+  diverged,
+  emptyState,
+  entryOf,
+  heldVectors,
+  hit,
+  isVisible,
+  type LiveRecord,
+  liveOf,
+  partsOf,
+  recount,
+  refuseStale,
+  refuseUnanswering,
+  type State,
+  see,
+  settle,
+  standingOf,
+  sumOf,
+  take,
+  takeBack,
+  within,
+} from "./index-state.ts";
 
-interface LiveRecord {
-  readonly entry: LogEntry;
-  readonly floats: Float32Array;
-  readonly digest: string;
-}
-
-/** All that an index is. A write makes a new one and puts it in place whole, or not at all. */
-interface State {
-  readonly log: LogEntry[];
-  readonly live: Map<string, LiveRecord>;
-  readonly orphans: LogEntry[];
-  position: Position;
-  epoch: Epoch;
-}
+const FACTS: IndexFacts = {
+  engine: "memory",
+  approximate: false,
+  tenantGuard: "query",
+  settings: {},
+  faults: [],
+};
 
 /** An index of the simulated world. Passes the same contract as the real ones. */
 export class MemoryIndex implements IndexStore {
   #state: State = emptyState();
   #fault: string | null = null;
+  readonly #key: DigestKey;
+
+  constructor(key?: DigestKey) {
+    this.#key = key;
+  }
 
   /** Makes every call throw INDEX_UNAVAILABLE for this reason, until `mend`. */
   spoil(reason: string): void {
@@ -37,12 +66,27 @@ export class MemoryIndex implements IndexStore {
     this.#fault = null;
   }
 
+  /**
+   * Damages one record behind the index's back, as a disk or a careless hand would: its kept digest
+   * and the sums stay. null takes the record away.
+   */
+  tamper(id: string, damage: Partial<StoredRecord> | null): void {
+    const held = this.#state.live.get(id);
+    if (held === undefined) throw new RangeError(`there is no record "${id}" to damage`);
+    if (damage === null) this.#state.live.delete(id);
+    else this.#state.live.set(id, liveOf({ ...held.stored, ...damage }, held.key));
+  }
+
   async position(): Promise<Position> {
     return { ...this.#read().position };
   }
 
   async epoch(): Promise<Epoch> {
     return this.#read().epoch;
+  }
+
+  async watermarks(): Promise<Watermarks> {
+    return structuredClone(this.#read().watermarks);
   }
 
   async fence(epoch: Epoch): Promise<void> {
@@ -55,7 +99,7 @@ export class MemoryIndex implements IndexStore {
       see(state, epoch);
       for (const change of changes) {
         const seq = state.position.seq + 1;
-        settle(state, { ...change, seq, epoch, digestAfter: "" });
+        settle(state, { ...change, seq, epoch, digestAfter: "" }, this.#key);
       }
       return { ...state.position };
     });
@@ -63,25 +107,39 @@ export class MemoryIndex implements IndexStore {
 
   async apply(entries: readonly LogEntry[]): Promise<Position> {
     return this.#write((state) => {
-      for (const entry of entries) take(state, entry);
+      for (const entry of entries) take(state, entry, this.#key);
       return { ...state.position };
     });
   }
 
+  async base(): Promise<number> {
+    return this.#read().base;
+  }
+
   async entriesAfter(after: number, limit: number): Promise<LogEntry[]> {
-    const from = Math.max(0, after);
-    return structuredClone(this.#read().log.slice(from, from + limit));
+    const { log, base } = this.#read();
+    const from = Math.max(0, after - base);
+    return structuredClone(log.slice(from, from + limit).map(({ entry }) => entry));
   }
 
   async entryAt(seq: number): Promise<LogEntry | null> {
-    return structuredClone(this.#read().log[seq - 1] ?? null);
+    return structuredClone(entryOf(this.#read(), seq));
   }
 
   async rewindTo(seq: number): Promise<number> {
     return this.#write((state) => {
-      const tail = state.log.splice(Math.max(0, seq));
-      state.orphans.push(...tail);
-      if (tail.length > 0) rebuild(state);
+      const to = Math.max(0, seq);
+      if (to >= state.position.seq) return 0;
+      if (to < state.base) {
+        throw diverged(`its log begins above ${state.base}, so it cannot go back to ${to}`);
+      }
+      const tail = state.log.splice(to - state.base);
+      state.orphans.push(...tail.map(({ entry }) => entry));
+      for (const logged of tail.reverse()) takeBack(state, logged);
+      this.#recount(
+        state,
+        tail.map(({ entry }) => entry.id),
+      );
       return tail.length;
     });
   }
@@ -90,18 +148,157 @@ export class MemoryIndex implements IndexStore {
     return structuredClone(this.#read().orphans);
   }
 
+  async trimLog(upTo: number): Promise<number> {
+    return this.#write((state) => {
+      const to = Math.min(upTo, state.position.seq - 1);
+      if (to > state.base) {
+        state.log.splice(0, to - state.base);
+        state.base = to;
+      }
+      return state.base;
+    });
+  }
+
   async search(query: IndexQuery): Promise<IndexHit[]> {
-    const records = [...this.#read().live.values()];
+    const state = this.#read();
+    refuseUnanswering(standingOf(state));
+    const records = [...(state.hot ?? state.live).values()];
     refuseForeignQuery(heldVectors(records), query);
-    return records
-      .filter(({ entry }) => query.audiences.includes(entry.audience))
-      .map((record) => hit(record, query.vector))
-      .sort((a, b) => b.score - a.score || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)))
+    const found = records
+      .filter(({ stored }) => isVisible(stored, query))
+      .map((record) => ({ record, hit: hit(record, query.vector) }))
+      .sort(
+        ({ hit: a }, { hit: b }) =>
+          b.score - a.score || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)),
+      )
       .slice(0, Math.max(0, query.k));
+    for (const { record } of found) this.#refuseDamaged(record.stored);
+    return found.map(({ hit }) => hit);
+  }
+
+  async standing(): Promise<IndexStanding> {
+    return standingOf(this.#read());
+  }
+
+  async quarantine(because: string | null): Promise<void> {
+    this.#write((state) => {
+      state.quarantine = because;
+    });
+  }
+
+  async facts(): Promise<IndexFacts> {
+    this.#read();
+    return FACTS;
+  }
+
+  async sums(ranges: readonly RangeRef[], split: number): Promise<RangeSum[]> {
+    const { sums } = this.#read();
+    return ranges.flatMap((range) => partsOf(range, split).map((part) => sumOf(part, sums)));
+  }
+
+  async marks(range: RangeRef): Promise<RecordMark[]> {
+    return (await this.recordsIn(range)).map(({ id, digest }) => ({ id, digest }));
+  }
+
+  async recordsIn(range: RangeRef): Promise<StoredRecord[]> {
+    return within(this.#read().live, range)
+      .map(({ stored }) => structuredClone(stored))
+      .sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+  }
+
+  async recordsOf(ids: readonly string[]): Promise<StoredRecord[]> {
+    const { live } = this.#read();
+    return [...new Set(ids)].flatMap((id) => {
+      const held = live.get(id);
+      return held === undefined ? [] : [structuredClone(held.stored)];
+    });
+  }
+
+  async repair({ at, put, drop }: IndexRepair): Promise<void> {
+    this.#write((state) => {
+      const { seq, digest } = state.position;
+      if (seq !== at.seq || digest !== at.digest) {
+        throw diverged(`it stands at ${seq}, and is to be repaired as of ${at.seq}`);
+      }
+      for (const id of drop) state.live.delete(id);
+      for (const record of put) {
+        this.#refuseDamaged(record);
+        state.live.set(record.id, liveOf(structuredClone(record), rangeKey(record.id, this.#key)));
+      }
+      this.#recount(state, [...drop, ...put.map(({ id }) => id)]);
+    });
+  }
+
+  #recount(state: State, ids: readonly string[]): void {
+    recount(
+      state,
+      ids.map((id) => rangeKey(id, this.#key)),
+    );
+  }
+
+  async openSnapshot(): Promise<IndexSnapshot> {
+    const { position, epoch, watermarks, live } = this.#read();
+    const records = [...live.values()].map(({ stored }) => stored);
+    const pages = async function* (limit: number, first: readonly string[] = []) {
+      const ordered = firstOnes(records, first);
+      for (let at = 0; at < ordered.length; at += limit) {
+        yield structuredClone(ordered.slice(at, at + limit));
+      }
+    };
+    return { position, epoch, watermarks, records: pages, close: async () => {} };
+  }
+
+  async restore(from: IndexRestore): Promise<Position> {
+    try {
+      const live = await this.#loaded(from);
+      this.#judgeLoaded(live, from.position);
+      const { position, epoch, watermarks } = from;
+      const { orphans, quarantine, epoch: seen } = this.#read();
+      const kept = { orphans, quarantine, epoch: Math.max(epoch, seen) };
+      this.#state = { ...emptyState(), ...kept, live, base: position.seq, position, watermarks };
+      recount(
+        this.#state,
+        [...live.values()].map(({ key }) => key),
+      );
+      return { ...position };
+    } finally {
+      this.#state = { ...this.#state, hot: null };
+    }
+  }
+
+  async #loaded({ records, hot, position }: IndexRestore): Promise<Map<string, LiveRecord>> {
+    this.#read();
+    const live = new Map<string, LiveRecord>();
+    for await (const page of records) {
+      this.#read();
+      for (const record of page) {
+        this.#refuseDamaged(record);
+        live.set(record.id, liveOf(structuredClone(record), rangeKey(record.id, this.#key)));
+      }
+      if (hot !== undefined && live.size >= hot) {
+        this.#state = { ...this.#state, hot: new Map(live), total: position.count };
+      }
+    }
+    return live;
+  }
+
+  #judgeLoaded(live: ReadonlyMap<string, LiveRecord>, { digest, count, seq }: Position): void {
+    const digests = [...live.values()].map(({ stored }) => stored.digest);
+    if (digests.reduce(addDigest, EMPTY_DIGEST) === digest && live.size === count) return;
+    throw diverged(`the snapshot's ${live.size} records do not sum up to seq ${seq}`);
   }
 
   async close(): Promise<void> {
     this.#fault ??= "closed";
+  }
+
+  #refuseDamaged(record: StoredRecord): void {
+    if (recordDigest(record, this.#key) === record.digest) return;
+    throw new TideoverError(`record "${record.id}" is not what was written`, {
+      code: "INDEX_CORRUPT",
+      retry: "later",
+      next: "Repair this copy, or restore it.",
+    });
   }
 
   #read(): State {
@@ -114,108 +311,21 @@ export class MemoryIndex implements IndexStore {
   }
 
   #write<T>(work: (state: State) => T): T {
-    const { log, live, orphans, position, epoch } = this.#read();
-    const next = { log: [...log], live: new Map(live), orphans: [...orphans], position, epoch };
+    const state = this.#read();
+    const { log, live, sums, orphans } = state;
+    const next = {
+      ...state,
+      ...{ log: [...log], live: new Map(live), sums: new Map(sums), orphans: [...orphans] },
+    };
     const result = work(next);
     this.#state = next;
     return result;
   }
 }
 
-function emptyState(): State {
-  return { log: [], live: new Map(), orphans: [], position: EMPTY_POSITION, epoch: 0 };
-}
-
-function see(state: State, epoch: Epoch): void {
-  state.epoch = Math.max(state.epoch, epoch);
-}
-
-function refuseStale(state: State, epoch: Epoch): void {
-  if (epoch >= Math.max(1, state.epoch)) return;
-  throw new TideoverError(`append under epoch ${epoch}, but this index has seen ${state.epoch}`, {
-    code: "EPOCH_STALE",
-    next: "Stop writing: another region owns this index now.",
-  });
-}
-
-function take(state: State, entry: LogEntry): void {
-  see(state, entry.epoch);
-  const { seq } = state.position;
-  const held = state.log[entry.seq - 1];
-  if (entry.seq <= seq) {
-    if (held?.digestAfter !== entry.digestAfter) {
-      throw diverged(`entry ${entry.seq} is another one here`);
-    }
-    return;
-  }
-  if (entry.seq !== seq + 1) {
-    throw diverged(`entry ${entry.seq} does not follow on from seq ${seq}`);
-  }
-  const before = state.log.at(-1)?.epoch ?? 0;
-  if (entry.epoch < before) {
-    throw diverged(`entry ${entry.seq} of epoch ${entry.epoch} comes after epoch ${before}`);
-  }
-  settle(state, entry);
-  if (state.position.digest !== entry.digestAfter) {
-    throw diverged(`entry ${entry.seq} gives another digest here than at its source`);
-  }
-}
-
-function diverged(fault: string): TideoverError {
-  return new TideoverError(`index has diverged: ${fault}`, {
-    code: "INDEX_DIVERGED",
-    next: "Rewind to the last entry in common with the owner, then pull from there.",
-  });
-}
-
-/** Carries out one entry, and logs it with the digest that it led to. */
-function settle(state: State, entry: LogEntry): void {
-  change(state, entry);
-  state.log.push({ ...entry, digestAfter: state.position.digest });
-}
-
-function change(state: State, entry: LogEntry): void {
-  const vector = judgeChange(entry, dimensionsOf(state, entry.embedding));
-  const old = state.live.get(entry.id);
-  let { digest } = state.position;
-  if (old !== undefined) digest = removeDigest(digest, old.digest);
-  state.live.delete(entry.id);
-  if (entry.op === "upsert") {
-    const own = recordDigest({ ...entry, vector });
-    state.live.set(entry.id, { entry, floats: floatsOf(vector), digest: own });
-    digest = addDigest(digest, own);
-  }
-  const { seq, sourceTime } = entry;
-  state.position = { seq, digest, sourceTime, count: state.live.size };
-}
-
-function rebuild(state: State): void {
-  state.live.clear();
-  state.position = EMPTY_POSITION;
-  for (const entry of state.log) change(state, entry);
-}
-
-function heldVectors(records: readonly LiveRecord[]) {
-  const held = new Map(records.map(({ entry, floats }) => [entry.embedding, floats.length]));
-  return [...held].sort().map(([embedding, dimensions]) => ({ embedding, dimensions }));
-}
-
-function dimensionsOf(state: State, embedding: string): number | null {
-  const same = [...state.live.values()].find(({ entry }) => entry.embedding === embedding);
-  return same?.floats.length ?? null;
-}
-
-function hit({ entry, floats }: LiveRecord, query: Float32Array): IndexHit {
-  const { id, title, text, audience } = entry;
-  return { id, title, text, audience, score: cosine(floats, query) };
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  const scale = Math.sqrt(dot(a, a) * dot(b, b));
-  // A vector of zeros has no direction: nothing in common with anything.
-  return scale === 0 ? 0 : dot(a, b) / scale;
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  return a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0);
+function firstOnes(records: readonly StoredRecord[], first: readonly string[]): StoredRecord[] {
+  const wanted = new Set(first);
+  const byId = new Map(records.map((record) => [record.id, record]));
+  const hot = [...wanted].flatMap((id) => byId.get(id) ?? []);
+  return [...hot, ...records.filter(({ id }) => !wanted.has(id))];
 }

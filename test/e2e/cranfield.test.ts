@@ -46,7 +46,8 @@ describe("search on a public collection", { skip }, () => {
 
 /** Documents of one moment, in the collection's order. */
 function asSource({ id, title, text }: Cranfield["documents"][number]): SourceDocument {
-  return { id: `cranfield-${id}`, title, text, audience: "public", sourceTime: Date.UTC(1967, 0) };
+  const common = { audience: "public", labels: [], payload: {}, sourceTime: Date.UTC(1967, 0) };
+  return { id: `cranfield-${id}`, title, text, ...common };
 }
 
 /** Until the replica says of itself that it has the owner's last change, and all of it. */

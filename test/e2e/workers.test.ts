@@ -198,9 +198,8 @@ describe("an estate whose spec gives its gateways workers", () => {
     const { signal } = new AbortController();
     for (let n = 0; n < count; n++) {
       const id = `incoming-${n}`;
-      const documents = [
-        { id, title: id, text: "New.", audience: "public", sourceTime: Date.now() },
-      ];
+      const common = { text: "New.", audience: "public", labels: [], payload: {} };
+      const documents = [{ id, title: id, ...common, sourceTime: Date.now() }];
       await ingestDocuments(up.estate, up.control, token, { index: "handbook", documents, signal });
     }
   }

@@ -113,7 +113,9 @@ export function embedded(id: string, sourceTime = 1_000): EmbeddedChange {
     title: id,
     text: `Text of ${id}.`,
     audience: "public",
-  } as const;
+    labels: [],
+    payload: {},
+  } satisfies Partial<EmbeddedChange>;
   return { ...common, sourceTime, embedding: EMBEDDING, vector: vector.toString("base64") };
 }
 

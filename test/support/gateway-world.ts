@@ -12,6 +12,11 @@ import { SnapshotHolder } from "../../src/gateway/snapshots.ts";
 import { canonicalJson, sha256 } from "../../src/lib/canonical.ts";
 import { signText } from "../../src/lib/signing.ts";
 import type { AuditRecord } from "../../src/model/audit.ts";
+import {
+  type IndexStanding,
+  NO_WATERMARKS,
+  type Watermarks,
+} from "../../src/model/index-health.ts";
 import type { Position } from "../../src/model/position.ts";
 import { DEFAULT_REFLEX } from "../../src/model/reflex.ts";
 import type { Release } from "../../src/model/release.ts";
@@ -23,7 +28,7 @@ import type {
 } from "../../src/model/snapshot.ts";
 import type { AuditLog } from "../../src/ports/audit.ts";
 import type { Clock } from "../../src/ports/clock.ts";
-import type { IndexHit, IndexQuery, IndexStore } from "../../src/ports/index.ts";
+import type { IndexHit, IndexQuery, IndexReader } from "../../src/ports/index.ts";
 import { afterBy } from "../../src/sim/after.ts";
 import { DIMENSIONS } from "./upstream.ts";
 
@@ -72,7 +77,7 @@ export class MemoryAudit implements AuditLog {
 }
 
 /** Enough of an index for the gateway: it finds everything that the audiences allow. */
-export class MemoryIndex implements IndexStore {
+export class MemoryIndex implements IndexReader {
   readonly queries: IndexQuery[] = [];
   readonly hits: IndexHit[];
   failure: Error | null = null;
@@ -94,19 +99,13 @@ export class MemoryIndex implements IndexStore {
       count: this.hits.length,
     };
   }
-  epoch = (): Promise<never> => unused();
-  fence = (): Promise<never> => unused();
-  append = (): Promise<never> => unused();
-  apply = (): Promise<never> => unused();
-  entriesAfter = (): Promise<never> => unused();
-  entryAt = (): Promise<never> => unused();
-  rewindTo = (): Promise<never> => unused();
-  orphans = (): Promise<never> => unused();
+  async watermarks(): Promise<Watermarks> {
+    return NO_WATERMARKS;
+  }
+  async standing(): Promise<IndexStanding> {
+    return { kind: "whole" };
+  }
   async close(): Promise<void> {}
-}
-
-function unused(): Promise<never> {
-  return Promise.reject(new Error("the gateway only searches an index"));
 }
 
 export interface SigningKey {

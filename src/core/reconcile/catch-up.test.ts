@@ -27,7 +27,8 @@ function contents(log: readonly Entry[]): Map<string, string> {
 
 function digestOf(id: string, text: string): string {
   const vector = new Uint8Array(0);
-  return recordDigest({ id, text, audience: "", embedding: "", title: "", vector });
+  const none = { audience: "", labels: [], embedding: "", title: "", payload: {} };
+  return recordDigest({ ...none, id, text, vector });
 }
 
 function position(log: readonly Entry[]): Position {

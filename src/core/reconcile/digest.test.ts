@@ -10,6 +10,8 @@ const record = fc.record({
   id: text,
   audience: text,
   embedding: text,
+  labels: fc.uniqueArray(text, { maxLength: 3 }),
+  payload: fc.dictionary(fc.string(), fc.oneof(text, fc.integer()), { maxKeys: 2 }),
   vector: fc.uint8Array({ maxLength: 12 }),
   title: text,
   text,
@@ -27,9 +29,10 @@ function identity(value: DigestedRecord): string {
 describe("the digest of a record", () => {
   it("is 32 hex digits, and stays what it is over releases", () => {
     const vector = new Uint8Array([0, 0, 128, 63]);
-    const fixed = { id: "a", audience: "public", embedding: "e1", vector, title: "T", text: "x" };
+    const texts = { id: "a", audience: "public", embedding: "e1", title: "T", text: "x" };
+    const fixed = { ...texts, labels: ["staff"], payload: { page: 3 }, vector };
     // A change of this value makes every region of a running estate read as diverged.
-    assert.equal(recordDigest(fixed), "b27c7288a0022824a3998a46bbdb479e");
+    assert.equal(recordDigest(fixed), "60f0fcb1bf261cb2f0d4beead2927009");
   });
 
   it("differs whenever any field differs", () => {
@@ -41,7 +44,9 @@ describe("the digest of a record", () => {
   });
 
   it("changes with a change of one field alone", () => {
-    const names = fc.constantFrom("id", "audience", "embedding", "vector", "title", "text");
+    const names = fc.constantFrom(
+      ...(["id", "audience", "labels", "embedding", "vector", "title", "text", "payload"] as const),
+    );
     fc.assert(
       fc.property(record, record, names, (a, b, name) => {
         const changed = { ...a, [name]: b[name] };
@@ -52,7 +57,8 @@ describe("the digest of a record", () => {
 
   it("cannot be moved from one field into the next", () => {
     const names = ["id", "audience", "embedding", "title", "text"] as const;
-    const blank = { id: "", audience: "", embedding: "", title: "", text: "" };
+    const texts = { id: "", audience: "", embedding: "", title: "", text: "" };
+    const blank = { ...texts, labels: [], payload: {} };
     const seen = names.map((name) =>
       recordDigest({ ...blank, [name]: "x", vector: new Uint8Array(0) }),
     );
@@ -61,7 +67,8 @@ describe("the digest of a record", () => {
   });
 
   it("is not given to a text that UTF-8 cannot say", () => {
-    const broken = { id: "\ud800", audience: "", embedding: "", title: "", text: "" };
+    const texts = { id: "\ud800", audience: "", embedding: "", title: "", text: "" };
+    const broken = { ...texts, labels: [], payload: {} };
     assert.throws(() => recordDigest({ ...broken, vector: new Uint8Array(0) }), TypeError);
   });
 });

@@ -12,6 +12,8 @@ const good: Change = {
   title: "Returns",
   text: "Thirty days.",
   audience: "public",
+  labels: [],
+  payload: {},
   sourceTime: 1,
   embedding: "lex-1",
   vector: base64(1, 0.5),

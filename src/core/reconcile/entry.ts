@@ -13,15 +13,19 @@ export type Change = Omit<LogEntry, "seq" | "epoch" | "digestAfter">;
  */
 export function judgeChange(change: Change, dimensions: number | null): Uint8Array {
   judgeTexts(change);
+  judgeLabels(change);
   if (change.op === "upsert") return judgeVector(change, dimensions);
   if (change.vector === "") return new Uint8Array(0);
-  throw invalid(change.id, "a delete carries a vector", "Leave `vector` empty for a delete.");
+  const next = `Leave \`vector\` empty for a ${change.op}.`;
+  throw invalid(change.id, `a ${change.op} carries a vector`, next);
 }
 
 const TEXTS = ["id", "audience", "embedding", "title", "text"] as const;
 
 function judgeTexts(change: Change): void {
-  if (change.id === "") throw invalid("", "its id is empty", "Give every document an id.");
+  if (change.id === "" && change.op !== "watermark") {
+    throw invalid("", "its id is empty", "Give every document an id.");
+  }
   if (!Number.isFinite(change.sourceTime)) {
     const next = "Give the source's time in ms since 1970.";
     throw invalid(change.id, `its sourceTime is ${change.sourceTime}`, next);
@@ -33,6 +37,15 @@ function judgeTexts(change: Change): void {
     const next = "Repair the document at its source: half of a character is missing.";
     throw invalid(change.id, `its ${broken} is not valid Unicode (a lone surrogate)`, next);
   }
+}
+
+/** Copies compare digests, and filters compare labels one by one: both need one spelling. */
+function judgeLabels({ id, labels }: Change): void {
+  const broken = labels.find((label) => label === "" || !label.isWellFormed());
+  const next = "Give the labels sorted, each once, none empty.";
+  if (broken !== undefined) throw invalid(id, "one of its labels is empty or no Unicode", next);
+  const odd = labels.findIndex((label, at) => at > 0 && !(label > (labels[at - 1] ?? "")));
+  if (odd !== -1) throw invalid(id, `its label "${labels[odd]}" is not in order`, next);
 }
 
 function judgeVector(change: Change, dimensions: number | null): Uint8Array {

@@ -2,7 +2,7 @@ import { messageOf } from "../../lib/errors.ts";
 import type { Position } from "../../model/position.ts";
 import { embeddingVersion } from "../../model/release.ts";
 import type { WorkflowRoute } from "../../model/snapshot.ts";
-import type { IndexHit, IndexStore } from "../../ports/index.ts";
+import type { IndexHit, IndexReader } from "../../ports/index.ts";
 import { type ChatRequest, textOf } from "../../wire/openai.ts";
 import type { Tools } from "../options.ts";
 import { embed } from "../targets/embed.ts";
@@ -149,8 +149,8 @@ function servedElsewhere({ region }: Tools, call: Call): boolean {
 }
 
 async function search(
-  store: IndexStore,
-  query: Parameters<IndexStore["search"]>[0],
+  store: IndexReader,
+  query: Parameters<IndexReader["search"]>[0],
 ): Promise<Found> {
   // The position first: a change between the two makes the answer newer than it says, never older.
   const watermark = watermarkOf(await store.position());
