@@ -1,0 +1,84 @@
+import type { IndexStanding } from "../../model/index-health.ts";
+import type { IndexStore } from "../../ports/index.ts";
+import { loadDriver, openDatabase, type Session } from "./database.ts";
+import { facts } from "./facts.ts";
+import { ensureGraphs } from "./graph.ts";
+import { entriesAfter, entryAt, orphans, trimLog } from "./log.ts";
+import type { PgvectorOptions } from "./options.ts";
+import { repair } from "./repair.ts";
+import { restore } from "./restore.ts";
+import { rewindTo } from "./rewind.ts";
+import { type Meta, readMeta, writeMeta } from "./rows.ts";
+import { search } from "./search.ts";
+import { openSnapshot } from "./snapshot.ts";
+import { marks, partsOf, recordsIn, recordsOf, sums } from "./sums.ts";
+import { openTables } from "./tables.ts";
+import { append, apply } from "./write.ts";
+
+/**
+ * One index in one schema of a PostgreSQL database with pgvector. The agent writes; gateways read.
+ *
+ * Never throws for the server's sake: every call throws INDEX_UNAVAILABLE while it cannot be
+ * reached or is not set up, and works again as soon as it can. Throws INDEX_UNAVAILABLE at once
+ * when the package `pg` is not installed, or `url` is no connection string.
+ */
+export async function openPgvectorIndex(options: PgvectorOptions): Promise<IndexStore> {
+  const { key, hnsw, readOnly = false } = options;
+  const database = await openDatabase(options, await loadDriver());
+  const tables = openTables(database, options);
+  const { read, write } = tables;
+  const changed = <T>(work: (session: Session, meta: Meta) => Promise<T>): Promise<T> =>
+    write(async (session, meta) => {
+      const result = await work(session, meta);
+      // A new embedding version comes with its first record: its graph is made while it is empty.
+      const { held, generation } = await readMeta(session, false);
+      if (hnsw !== undefined) await ensureGraphs(session, "records", { held, generation }, hnsw);
+      return result;
+    });
+  // A writer's tables exist from the start, so that readers tell "empty" from "no agent yet".
+  if (!readOnly) await attempt(() => read(async () => undefined));
+
+  return {
+    position: () => read(async (_, { position }) => position),
+    epoch: () => read(async (_, { epoch }) => epoch),
+    watermarks: () => read(async (_, { watermarks }) => watermarks),
+    fence: (epoch) =>
+      write((session, meta) => writeMeta(session, { ...meta, epoch: Math.max(epoch, meta.epoch) })),
+    append: (epoch, changes) =>
+      changed((session, meta) => append(session, meta, epoch, changes, key)),
+    apply: (entries) => changed((session, meta) => apply(session, meta, entries, key)),
+    base: () => read(async (_, { base }) => base),
+    entriesAfter: (after, limit) => read((session) => entriesAfter(session, after, limit)),
+    entryAt: (seq) => read((session) => entryAt(session, seq)),
+    rewindTo: (seq) => changed((session, meta) => rewindTo(session, meta, seq)),
+    orphans: () => read(orphans),
+    trimLog: (upTo) => write((session, meta) => trimLog(session, meta, upTo)),
+    search: (query) => tables.search((session, meta) => search(session, meta, query, options)),
+    standing: () => read(async (_, { standing }) => standing),
+    quarantine: (because) =>
+      write((session, meta) => {
+        const standing: IndexStanding =
+          because === null ? { kind: "whole" } : { kind: "quarantined", because };
+        return writeMeta(session, { ...meta, standing });
+      }),
+    facts: () => tables.trial((session, meta) => facts(session, meta, options)),
+    sums: async (ranges, split) => {
+      for (const range of ranges) partsOf(range, split);
+      return read((session) => sums(session, ranges, split));
+    },
+    marks: (range) => read((session) => marks(session, range)),
+    recordsIn: (range) => read((session) => recordsIn(session, range)),
+    recordsOf: (ids) => read((session) => recordsOf(session, ids)),
+    repair: (fix) => changed((session, meta) => repair(session, meta, fix, key)),
+    openSnapshot: () => openSnapshot(tables),
+    restore: (from) => restore(tables, options, from),
+    close: () => database.close(),
+  };
+}
+
+/** What is wrong with the server now, every call will say again: opening is no reason to fail. */
+async function attempt(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch {}
+}

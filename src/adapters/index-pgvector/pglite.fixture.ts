@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { after } from "node:test";
+import { Worker } from "node:worker_threads";
+import { Client } from "pg";
+import type { IndexStore } from "../../ports/index.ts";
+import { openPgvectorIndex } from "./index.ts";
+import type { PgvectorOptions } from "./options.ts";
+
+/** One server for all tests of a file. */
+export interface Server {
+  readonly url: string;
+  /** Runs SQL as a superuser, and gives the last statement's rows. */
+  sql(text: string): Promise<Record<string, unknown>[]>;
+  /** Opens an index; a schema of its own, unless told. Closed at the end of the file. */
+  open(options?: Partial<PgvectorOptions>): Promise<IndexStore>;
+  /** A name that no other index has. */
+  schema(): string;
+}
+
+/** Starts when it is first asked for. */
+export function pgliteServer(): () => Promise<Server> {
+  let started: Promise<Server> | null = null;
+  const ends: (() => Promise<unknown>)[] = [];
+  after(async () => {
+    await started;
+    for (const end of ends.reverse()) await end();
+  });
+  return () => {
+    started ??= start(ends);
+    return started;
+  };
+}
+
+async function start(ends: (() => Promise<unknown>)[]): Promise<Server> {
+  const worker = new Worker(new URL("./pglite-server.fixture.ts", import.meta.url));
+  ends.push(() => worker.terminate());
+  const [port] = await once(worker, "message");
+  const url = `postgres://postgres:secret-word@127.0.0.1:${port}/postgres`;
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  ends.push(() => client.end());
+  let schemas = 0;
+  const schema = (): string => `t${schemas++}`;
+  return {
+    url,
+    schema,
+    sql: async (text) => {
+      const result: unknown = await client.query(text);
+      const last: unknown = Array.isArray(result) ? result.at(-1) : result;
+      return rowsOf(last);
+    },
+    open: async (options = {}) => {
+      const index = await openPgvectorIndex({ url, schema: schema(), connections: 2, ...options });
+      ends.push(() => index.close());
+      return index;
+    },
+  };
+}
+
+function rowsOf(result: unknown): Record<string, unknown>[] {
+  if (typeof result !== "object" || result === null || !("rows" in result)) return [];
+  return Array.isArray(result.rows) ? result.rows : [];
+}
