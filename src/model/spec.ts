@@ -175,6 +175,16 @@ const indexSchema = z.strictObject({
   maxLag: durationSchema
     .describe("How far a replica may lag its source and still be ready.")
     .prefault("5s"),
+  digestKeyEnv: z
+    .string()
+    .regex(
+      /^[A-Z_][A-Z0-9_]*$/,
+      "is no variable name; write the name of an environment variable, such as INDEX_DIGEST_KEY",
+    )
+    .optional()
+    .describe(
+      "Environment variable with the key of this index's digests (32 bytes or more, hex or base64), the same in every region. For indexes whose tenants choose ids and contents; fixed when the index is made.",
+    ),
 });
 
 const retrievalSchema = z.strictObject({
