@@ -1,25 +1,46 @@
 import { indexContract } from "../../../test/contract/index.ts";
-import type { IndexMaker } from "../../../test/contract/index-support.ts";
-import { upsert } from "../../../test/contract/index-support.ts";
+import {
+  type Damage,
+  type IndexMaker,
+  upsert,
+} from "../../../test/contract/index-support.ts";
 import type { IndexStore } from "../../ports/index.ts";
 import { HNSW_DEFAULTS, type PgvectorOptions } from "./options.ts";
 import { pgliteServer } from "./pglite.fixture.ts";
 
 const server = pgliteServer();
 
+const DAMAGES: Readonly<Record<Damage, string>> = {
+  text: "UPDATE records SET text = 'damaged'",
+  vector: "UPDATE records SET vector = '[0,0,1]'",
+  audience: "UPDATE records SET audience = 'bolt'",
+  lost: "DELETE FROM records",
+};
+
 function maker(options: Partial<PgvectorOptions>): () => Promise<IndexMaker> {
   return async () => {
-    const { open, schema, sql } = await server();
+    const { url, open, schema, schemaOf, sql } = await server();
     const spoiled = async (): Promise<IndexStore> => {
-      const name = schema();
-      const index = await open({ ...options, schema: name });
+      const index = await open(options);
       await index.append(1, [upsert("a")]);
-      await sql(`DROP SCHEMA ${name} CASCADE`);
+      await sql(`DROP SCHEMA ${schemaOf(index)} CASCADE`);
       return index;
     };
-    return { fresh: () => open(options), spoiled };
+    const damage = async (index: IndexStore, id: string, how: Damage): Promise<void> => {
+      await sql(
+        `SET search_path = ${schemaOf(index)}, public; ${DAMAGES[how]} WHERE id = '${id}'; RESET search_path`,
+      );
+    };
+    const durable = {
+      module: new URL("./index.ts", import.meta.url).href,
+      open: "openPgvectorIndex",
+      place: async () => ({ url, schema: schema(), connections: 1, ...options }),
+      reopen: (place: unknown) => open(place as PgvectorOptions),
+    };
+    const fresh = (): Promise<IndexStore> => open(options);
+    return { fresh, keyed: (key) => open({ ...options, key }), spoiled, damage, durable };
   };
 }
 
-indexContract("pgvector, exact", maker({}), { durable: false });
+indexContract("pgvector, exact", maker({}), { durable: true });
 indexContract("pgvector, HNSW", maker({ hnsw: HNSW_DEFAULTS }), { durable: false });

@@ -1,4 +1,3 @@
-import type { IndexStanding } from "../../model/index-health.ts";
 import type { IndexStore } from "../../ports/index.ts";
 import { loadDriver, openDatabase, type Session } from "./database.ts";
 import { facts } from "./facts.ts";
@@ -6,13 +5,13 @@ import { ensureGraphs } from "./graph.ts";
 import { entriesAfter, entryAt, orphans, trimLog } from "./log.ts";
 import type { PgvectorOptions } from "./options.ts";
 import { repair } from "./repair.ts";
-import { restore } from "./restore.ts";
+import { abandon, restore } from "./restore.ts";
 import { rewindTo } from "./rewind.ts";
-import { type Meta, readMeta, writeMeta } from "./rows.ts";
+import { type Meta, readMeta, standingOf, writeMeta } from "./rows.ts";
 import { search } from "./search.ts";
 import { openSnapshot } from "./snapshot.ts";
 import { marks, partsOf, recordsIn, recordsOf, sums } from "./sums.ts";
-import { openTables } from "./tables.ts";
+import { openTables, type Tables } from "./tables.ts";
 import { append, apply } from "./write.ts";
 
 /**
@@ -36,7 +35,7 @@ export async function openPgvectorIndex(options: PgvectorOptions): Promise<Index
       return result;
     });
   // A writer's tables exist from the start, so that readers tell "empty" from "no agent yet".
-  if (!readOnly) await attempt(() => read(async () => undefined));
+  if (!readOnly) await attempt(() => forgetHalf(tables));
 
   return {
     position: () => read(async (_, { position }) => position),
@@ -50,17 +49,13 @@ export async function openPgvectorIndex(options: PgvectorOptions): Promise<Index
     base: () => read(async (_, { base }) => base),
     entriesAfter: (after, limit) => read((session) => entriesAfter(session, after, limit)),
     entryAt: (seq) => read((session) => entryAt(session, seq)),
-    rewindTo: (seq) => changed((session, meta) => rewindTo(session, meta, seq)),
+    rewindTo: (seq) => changed((session, meta) => rewindTo(session, meta, seq, key)),
     orphans: () => read(orphans),
     trimLog: (upTo) => write((session, meta) => trimLog(session, meta, upTo)),
     search: (query) => tables.search((session, meta) => search(session, meta, query, options)),
-    standing: () => read(async (_, { standing }) => standing),
+    standing: () => read(async (_, meta) => standingOf(meta)),
     quarantine: (because) =>
-      write((session, meta) => {
-        const standing: IndexStanding =
-          because === null ? { kind: "whole" } : { kind: "quarantined", because };
-        return writeMeta(session, { ...meta, standing });
-      }),
+      write((session, meta) => writeMeta(session, { ...meta, quarantine: because })),
     facts: () => tables.trial((session, meta) => facts(session, meta, options)),
     sums: async (ranges, split) => {
       for (const range of ranges) partsOf(range, split);
@@ -74,6 +69,15 @@ export async function openPgvectorIndex(options: PgvectorOptions): Promise<Index
     restore: (from) => restore(tables, options, from),
     close: () => database.close(),
   };
+}
+
+/** A restore is its process's own: one that was killed has left half a table. */
+async function forgetHalf({ read, write }: Tables): Promise<void> {
+  const half = await read(async (session) => {
+    const [row] = await session.all("SELECT to_regclass('restored') IS NOT NULL AS half");
+    return row?.half === true;
+  });
+  if (half) await write(abandon);
 }
 
 /** What is wrong with the server now, every call will say again: opening is no reason to fail. */

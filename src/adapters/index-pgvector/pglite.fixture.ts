@@ -15,6 +15,8 @@ export interface Server {
   open(options?: Partial<PgvectorOptions>): Promise<IndexStore>;
   /** A name that no other index has. */
   schema(): string;
+  /** Of an index that `open` gave. */
+  schemaOf(index: IndexStore): string;
 }
 
 /** Starts when it is first asked for. */
@@ -40,17 +42,21 @@ async function start(ends: (() => Promise<unknown>)[]): Promise<Server> {
   await client.connect();
   ends.push(() => client.end());
   let schemas = 0;
+  const names = new WeakMap<IndexStore, string>();
   const schema = (): string => `t${schemas++}`;
   return {
     url,
     schema,
+    schemaOf: (index) => names.get(index) ?? "",
     sql: async (text) => {
       const result: unknown = await client.query(text);
       const last: unknown = Array.isArray(result) ? result.at(-1) : result;
       return rowsOf(last);
     },
     open: async (options = {}) => {
-      const index = await openPgvectorIndex({ url, schema: schema(), connections: 2, ...options });
+      const own = { url, schema: schema(), connections: 2, ...options };
+      const index = await openPgvectorIndex(own);
+      names.set(index, own.schema);
       ends.push(() => index.close());
       return index;
     },

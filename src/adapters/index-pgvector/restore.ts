@@ -1,5 +1,4 @@
 import { addDigest, type DigestKey, rangeKey } from "../../core/reconcile/digest.ts";
-import type { IndexStanding } from "../../model/index-health.ts";
 import { EMPTY_DIGEST, type Position } from "../../model/position.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { IndexRestore } from "../../ports/index.ts";
@@ -12,6 +11,7 @@ import { insertRecords, refuseDamaged } from "./repair.ts";
 import { heldNow, type Meta, writeMeta } from "./rows.ts";
 import { setRanges } from "./sums.ts";
 import type { Tables } from "./tables.ts";
+import { codeOf } from "./trouble.ts";
 import { diverged } from "./write.ts";
 
 /** What is loaded so far. */
@@ -21,61 +21,82 @@ interface Load {
   readonly leaves: Map<number, LeafChange>;
 }
 
+/** A restore that is under way. */
+interface Restore {
+  readonly tables: Tables;
+  readonly options: PgvectorOptions;
+  readonly from: IndexRestore;
+  /** Another one that begins ends this one. */
+  readonly generation: number;
+  readonly load: Load;
+}
+
 /**
  * See IndexStore.restore. The records go into a table of their own, page by page, which takes the
- * place of `records` when all are in: until then the former contents answer. `hot`: it takes its
- * place as soon as that many are in, and the former one waits aside until it is known to be right.
+ * place of `records` when all are in. Until then the former contents answer, or the hot part out of
+ * the new table, and a kill leaves them as they were.
  */
 export async function restore(
   tables: Tables,
   options: PgvectorOptions,
   from: IndexRestore,
 ): Promise<Position> {
-  const former = await tables.slow((session, meta) => begin(session, meta));
+  const generation = await tables.slow(begin);
   const load: Load = { count: 0, digest: EMPTY_DIGEST, leaves: new Map() };
-  let table = "restored";
+  const run: Restore = { tables, options, from, generation, load };
   try {
-    for await (const page of from.records) {
-      for (const record of page) note(load, record, options.key);
-      await tables.slow(async (session, meta) => {
-        refuseOther(former, meta);
-        await insertRecords(session, table, page, options.key);
-        if (from.hot === undefined || load.count < from.hot) return;
-        if (table === "restored") await showPart(session, options);
-        const total = from.position.count;
-        const standing: IndexStanding = { kind: "partial", loaded: load.count, total };
-        const shown = { standing, former: meta.former ?? meta.standing };
-        await writeMeta(session, { ...meta, ...shown, held: await heldNow(session) });
-      });
-      if (from.hot !== undefined && load.count >= from.hot) table = "records";
-    }
-    refuseIncomplete(load, from.position);
-    await tables.slow((session, meta) => build(session, meta, { former, table, options }));
+    for await (const page of from.records) await loadPage(run, page);
+    refuseIncomplete(run);
+    await step(run, (session, meta) => build(session, meta, run));
+    await step(run, (session, meta) => finish(session, meta, run));
   } catch (error) {
-    await tables.slow((session, meta) => giveUp(session, meta, former));
-    throw error;
+    // Never throws itself: why the restore failed is what its caller must hear. What it could not
+    // take away, the next writer to open the index does.
+    await step(run, abandon).catch(() => undefined);
+    throw explainedTwice(error);
   }
-  await tables.slow((session, meta) => finish(session, meta, { former, table, load, from }));
-  return from.position;
+  return { ...from.position };
 }
 
-/** Other restores end here; what one that was killed left behind is put right. */
-async function begin(session: Session, meta: Meta): Promise<Meta> {
-  const sound = await recover(session, meta);
+async function begin(session: Session, meta: Meta): Promise<number> {
+  await abandon(session, meta);
   await session.all("CREATE TABLE restored (LIKE records INCLUDING STORAGE)");
-  const next = { ...sound, generation: sound.generation + 1 };
-  await writeMeta(session, next);
-  return next;
+  const generation = meta.generation + 1;
+  await writeMeta(session, { ...meta, hot: null, generation });
+  return generation;
 }
 
-/** Takes away what a restore that was killed left, and gives what the index then is. */
-export async function recover(session: Session, meta: Meta): Promise<Meta> {
+/** What a killed process was loading, nobody goes on with. */
+export async function abandon(session: Session, meta: Meta): Promise<void> {
+  // Searches that look at the hot part hold this lock as well: they end first.
+  await session.all("LOCK TABLE records IN ACCESS EXCLUSIVE MODE");
   await session.all("DROP TABLE IF EXISTS restored");
-  const [replaced] = await session.all("SELECT to_regclass('replaced') IS NOT NULL AS there");
-  if (replaced?.there !== true) return meta;
-  await session.all("DROP TABLE records; ALTER TABLE replaced RENAME TO records");
-  const standing = meta.former ?? { kind: "whole" };
-  return { ...meta, standing, former: null, held: await heldNow(session) };
+  await writeMeta(session, { ...meta, hot: null, generation: meta.generation + 1 });
+}
+
+async function step<T>(
+  { tables, generation }: Restore,
+  work: (session: Session, meta: Meta) => Promise<T>,
+): Promise<T> {
+  return tables.slow((session, meta) => {
+    if (meta.generation === generation) return work(session, meta);
+    throw diverged("another restore began in the middle of this one");
+  });
+}
+
+async function loadPage(run: Restore, page: readonly StoredRecord[]): Promise<void> {
+  const { load, options, from } = run;
+  for (const record of page) note(load, record, options.key);
+  await step(run, async (session, meta) => {
+    await insertRecords(session, "restored", page, options.key);
+    if (from.hot === undefined || load.count < from.hot) return;
+    if (meta.hot === null) await guard(session, "restored", options);
+    const hot = { loaded: load.count, total: from.position.count };
+    await writeMeta(session, {
+      ...meta,
+      hot: { ...hot, held: await heldNow(session, "restored") },
+    });
+  });
 }
 
 function note(load: Load, record: StoredRecord, key: DigestKey): void {
@@ -85,62 +106,23 @@ function note(load: Load, record: StoredRecord, key: DigestKey): void {
   turn(load.leaves, { rangeKey: rangeKey(record.id, key), digest: record.digest }, 1);
 }
 
-function refuseOther(former: Meta, now: Meta): void {
-  if (now.generation === former.generation) return;
-  throw diverged("another restore has begun in the middle of this one");
-}
-
-function refuseIncomplete(load: Load, position: Position): void {
+function refuseIncomplete({ load, from: { position } }: Restore): void {
   if (load.digest === position.digest && load.count === position.count) return;
   throw diverged(`the snapshot's ${load.count} records do not sum up to seq ${position.seq}`);
 }
 
-/** The former contents wait aside, for the case that they have to come back. */
-async function showPart(session: Session, options: PgvectorOptions): Promise<void> {
-  await guard(session, "restored", options);
-  await session.all("ALTER TABLE records RENAME TO replaced");
-  await session.all("ALTER TABLE restored RENAME TO records");
-}
-
-async function giveUp(session: Session, meta: Meta, former: Meta): Promise<void> {
-  if (meta.generation !== former.generation) return;
-  await writeMeta(session, await recover(session, meta));
-}
-
-interface Built {
-  readonly former: Meta;
-  readonly table: string;
-  readonly options: PgvectorOptions;
-}
-
-/** Before the table takes its place: searches go on meanwhile. */
-async function build(
-  session: Session,
-  meta: Meta,
-  { former, table, options }: Built,
-): Promise<void> {
-  refuseOther(former, meta);
-  if (table === "restored") await guard(session, table, options);
+/** All that takes time, before the table takes its place: searches go on meanwhile. */
+async function build(session: Session, meta: Meta, { options }: Restore): Promise<void> {
+  if (meta.hot === null) await guard(session, "restored", options);
   if (options.hnsw !== undefined) {
-    const held = await heldNow(session, table);
-    await ensureGraphs(session, table, { ...meta, held }, options.hnsw);
+    const held = await heldNow(session, "restored");
+    await ensureGraphs(session, "restored", { ...meta, held }, options.hnsw);
   }
-  await session.all(`ANALYZE ${table}`);
+  await session.all("ANALYZE restored");
 }
 
-interface Finished {
-  readonly former: Meta;
-  readonly table: string;
-  readonly load: Load;
-  readonly from: IndexRestore;
-}
-
-async function finish(session: Session, meta: Meta, finished: Finished): Promise<void> {
-  const { former, table, load, from } = finished;
-  refuseOther(former, meta);
-  if (table === "restored") {
-    await session.all("DROP TABLE records; ALTER TABLE restored RENAME TO records");
-  } else await session.all("DROP TABLE replaced");
+async function finish(session: Session, meta: Meta, { load, from }: Restore): Promise<void> {
+  await session.all("DROP TABLE records; ALTER TABLE restored RENAME TO records");
   await session.all("TRUNCATE log, undo, ranges");
   await setRanges(session, load.leaves);
   const { position, watermarks } = from;
@@ -148,10 +130,15 @@ async function finish(session: Session, meta: Meta, finished: Finished): Promise
     ...meta,
     position,
     watermarks,
-    standing: { kind: "whole" },
-    former: null,
+    hot: null,
     held: await heldNow(session),
     epoch: Math.max(meta.epoch, from.epoch),
     base: position.seq,
+    generation: meta.generation + 1,
   });
+}
+
+function explainedTwice(error: unknown): unknown {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return codeOf(cause) === "23505" ? diverged("the snapshot has a record twice") : error;
 }

@@ -1,27 +1,32 @@
+import type { DigestKey } from "../../core/reconcile/digest.ts";
 import { watermarksSchema } from "../../model/index-health.ts";
 import type { Position } from "../../model/position.ts";
-import { type LeafChange, turn } from "./batch.ts";
 import type { Session } from "./database.ts";
-import { heldNow, type Meta, writeMeta } from "./rows.ts";
-import { addToRanges } from "./sums.ts";
+import { heldNow, type Meta, text, writeMeta } from "./rows.ts";
+import { recount } from "./sums.ts";
 import { diverged } from "./write.ts";
 
 /**
  * See IndexStore.rewindTo. Undo images and no rebuild from the start of the log: the start may be
  * gone, and the work is then as much as what is taken back.
  */
-export async function rewindTo(session: Session, meta: Meta, seq: number): Promise<number> {
+export async function rewindTo(
+  session: Session,
+  meta: Meta,
+  seq: number,
+  key: DigestKey,
+): Promise<number> {
   const to = Math.max(0, seq);
   const count = meta.position.seq - to;
   if (count <= 0) return 0;
   if (to < meta.base) {
     throw diverged(`its log begins above ${meta.base}, so it cannot go back to ${to}`);
   }
-  const leaves = await changesBack(session, to);
+  const touched = await touchedAbove(session, to);
   const position = await positionAt(session, to);
   const watermarks = await watermarksAt(session, to, meta);
   await putBack(session, to);
-  await addToRanges(session, leaves);
+  await recount(session, touched, key);
   await cutLog(session, to);
   // The epoch stays: what this index has seen of ownership is not undone with its entries.
   await writeMeta(session, { ...meta, position, watermarks, held: await heldNow(session) });
@@ -32,24 +37,12 @@ export async function rewindTo(session: Session, meta: Meta, seq: number): Promi
 const IMAGES = `SELECT DISTINCT ON (undo.id) undo.* FROM undo JOIN log USING (seq)
   WHERE seq > $1 AND op <> 'watermark' ORDER BY undo.id, seq`;
 
-async function changesBack(session: Session, to: number): Promise<Map<number, LeafChange>> {
+async function touchedAbove(session: Session, seq: number): Promise<string[]> {
   const rows = await session.all(
-    `WITH image AS (${IMAGES})
-     SELECT image.range_key AS was, image.digest AS was_digest,
-       records.range_key AS is, records.digest AS is_digest
-     FROM image LEFT JOIN records USING (id)`,
-    [to],
+    "SELECT DISTINCT id FROM log WHERE seq > $1 AND op <> 'watermark'",
+    [seq],
   );
-  const leaves = new Map<number, LeafChange>();
-  for (const row of rows) {
-    if (row.is !== null) {
-      turn(leaves, { rangeKey: Number(row.is), digest: String(row.is_digest) }, -1);
-    }
-    if (row.was !== null) {
-      turn(leaves, { rangeKey: Number(row.was), digest: String(row.was_digest) }, 1);
-    }
-  }
-  return leaves;
+  return rows.map((row) => text(row.id));
 }
 
 async function positionAt(session: Session, seq: number): Promise<Position> {

@@ -1,12 +1,7 @@
 import { z } from "zod";
 import type { LogEntry, Payload } from "../../model/change.ts";
 import type { Epoch } from "../../model/ids.ts";
-import {
-  type IndexStanding,
-  indexStandingSchema,
-  type Watermarks,
-  watermarksSchema,
-} from "../../model/index-health.ts";
+import { type IndexStanding, type Watermarks, watermarksSchema } from "../../model/index-health.ts";
 import type { Position } from "../../model/position.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import { vectorBytes } from "./binary.ts";
@@ -18,6 +13,8 @@ export type Row = Readonly<Record<string, unknown>>;
 
 const heldSchema = z.array(z.object({ embedding: z.string(), dimensions: z.int() }));
 
+const hotSchema = z.object({ loaded: z.int(), total: z.int(), held: heldSchema });
+
 /** The row of `meta`. */
 export interface Meta {
   readonly position: Position;
@@ -25,9 +22,10 @@ export interface Meta {
   readonly epoch: Epoch;
   readonly base: number;
   readonly watermarks: Watermarks;
-  readonly standing: IndexStanding;
-  /** While a part of a restore answers: the standing of the contents that it is to replace. */
-  readonly former: IndexStanding | null;
+  /** Why it may not answer; null: it may. */
+  readonly quarantine: string | null;
+  /** What of a restore that is under way answers already. */
+  readonly hot: z.infer<typeof hotSchema> | null;
   /** Embedding versions of the records; of many, the first and the last by name. */
   readonly held: z.infer<typeof heldSchema>;
   /** Grows when the contents are replaced as a whole. */
@@ -48,8 +46,8 @@ export async function readMeta(session: Session, lock: boolean): Promise<Meta> {
     epoch: Number(row.epoch),
     base: Number(row.base),
     watermarks: watermarksSchema.parse(JSON.parse(String(row.watermarks))),
-    standing: indexStandingSchema.parse(JSON.parse(String(row.standing))),
-    former: indexStandingSchema.nullable().parse(JSON.parse(String(row.former))),
+    quarantine: row.quarantine === null ? null : text(row.quarantine),
+    hot: hotSchema.nullable().parse(JSON.parse(String(row.hot))),
     held: heldSchema.parse(JSON.parse(String(row.held))),
     generation: Number(row.generation),
   };
@@ -57,13 +55,20 @@ export async function readMeta(session: Session, lock: boolean): Promise<Meta> {
 
 // As text: the driver would read the JSON itself, and our schemas could not tell what it was.
 const META_COLUMNS = `seq, digest, source_time, count, epoch, base, watermarks::text AS watermarks,
-  standing::text AS standing, former::text AS former, held::text AS held, generation`;
+  quarantine, hot::text AS hot, held::text AS held, generation`;
+
+/** A quarantine outlasts a restore: only whoever proved the new contents lifts it. */
+export function standingOf({ quarantine, hot }: Meta): IndexStanding {
+  if (quarantine !== null) return { kind: "quarantined", because: quarantine };
+  if (hot === null) return { kind: "whole" };
+  return { kind: "partial", loaded: hot.loaded, total: hot.total };
+}
 
 export async function writeMeta(session: Session, meta: Meta): Promise<void> {
   const { position } = meta;
   await session.all(
     `UPDATE meta SET seq = $1, digest = $2, source_time = $3, count = $4, epoch = $5, base = $6,
-       watermarks = $7, standing = $8, held = $9, generation = $10, former = $11`,
+       watermarks = $7, quarantine = $8, hot = $9, held = $10, generation = $11`,
     [
       position.seq,
       position.digest,
@@ -72,10 +77,10 @@ export async function writeMeta(session: Session, meta: Meta): Promise<void> {
       meta.epoch,
       meta.base,
       JSON.stringify(meta.watermarks),
-      JSON.stringify(meta.standing),
+      meta.quarantine === null ? null : toColumn(meta.quarantine),
+      meta.hot === null ? null : JSON.stringify(meta.hot),
       JSON.stringify(meta.held),
       meta.generation,
-      meta.former === null ? null : JSON.stringify(meta.former),
     ],
   );
 }

@@ -1,7 +1,6 @@
 import { refuseForeignQuery } from "../../core/reconcile/compatible.ts";
 import type { DigestKey } from "../../core/reconcile/digest.ts";
 import { TideoverError } from "../../lib/errors.ts";
-import type { IndexStanding } from "../../model/index-health.ts";
 import type { IndexHit, IndexQuery } from "../../ports/index.ts";
 import { vectorParameter } from "./binary.ts";
 import type { Session } from "./database.ts";
@@ -24,14 +23,16 @@ export async function search(
   query: IndexQuery,
   { hnsw, key }: { readonly hnsw?: HnswOptions; readonly key?: DigestKey },
 ): Promise<IndexHit[]> {
-  refuseUnanswering(meta.standing);
-  refuseForeignQuery(meta.held, query);
+  refuseUnanswering(meta);
+  refuseForeignQuery(meta.hot?.held ?? meta.held, query);
   if (query.k <= 0) return [];
   await tellWhoAsks(session, query);
+  // The first part of a restore answers from the table that it is loaded into.
+  const table = meta.hot === null ? "records" : "restored";
   const rows =
     hnsw !== undefined && (await canWalk(session, meta, query))
       ? await walk(session, query, hnsw)
-      : await compareAll(session, query);
+      : await compareAll(session, table, query);
   return rows.map((row) => {
     const record = recordOf(row);
     refuseDamaged(record, key);
@@ -40,13 +41,12 @@ export async function search(
   });
 }
 
-function refuseUnanswering(standing: IndexStanding): void {
-  if (standing.kind === "whole" || standing.kind === "partial") return;
-  const because = standing.kind === "quarantined" ? standing.because : "it is being restored";
-  throw new TideoverError(`this copy of the index answers nobody: ${because}`, {
+function refuseUnanswering({ quarantine }: Meta): void {
+  if (quarantine === null) return;
+  throw new TideoverError(`this copy of the index answers nobody: ${quarantine}`, {
     code: "INDEX_QUARANTINED",
     retry: "later",
-    next: "Repair it, or wait until it is whole; ask another region meanwhile.",
+    next: "Repair it, or restore it; another region answers meanwhile.",
   });
 }
 
@@ -75,11 +75,11 @@ function valuesOf({ vector, embedding, audiences, labels = [], k }: IndexQuery) 
  * graph can be used for it. A vector of zeros has no direction and no cosine: it is at distance 1,
  * like nothing in common.
  */
-async function compareAll(session: Session, query: IndexQuery): Promise<Row[]> {
+async function compareAll(session: Session, table: string, query: IndexQuery): Promise<Row[]> {
   return mapped(
     session.all(
       `SELECT ${RECORD_COLUMNS}, coalesce(nullif(vector <=> $1::vector, 'NaN'), 1) AS distance
-       FROM records WHERE ${VISIBLE} ORDER BY distance, id LIMIT $5`,
+       FROM ${table} WHERE ${VISIBLE} ORDER BY distance, id LIMIT $5`,
       valuesOf(query),
     ),
   );
@@ -101,7 +101,7 @@ async function mapped(rows: Promise<Row[]>): Promise<Row[]> {
 
 async function canWalk(session: Session, meta: Meta, query: IndexQuery): Promise<boolean> {
   const dimensions = query.vector.length;
-  if (query.exact === true || dimensions > MOST_GRAPH_DIMENSIONS) return false;
+  if (query.exact === true || meta.hot !== null || dimensions > MOST_GRAPH_DIMENSIONS) return false;
   // From nowhere every direction is as far as any other: nothing to walk along.
   if (query.vector.every((value) => value === 0)) return false;
   const [held] = meta.held;
@@ -140,5 +140,5 @@ async function walk(session: Session, query: IndexQuery, hnsw: HnswOptions): Pro
       valuesOf(query),
     ),
   );
-  return rows.length < query.k ? compareAll(session, query) : rows;
+  return rows.length < query.k ? compareAll(session, "records", query) : rows;
 }

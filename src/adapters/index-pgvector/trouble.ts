@@ -63,6 +63,8 @@ export function explained(place: Place, error: unknown): unknown {
   return unavailable(
     `index in ${place.name} cannot be used: ${said}`,
     next ?? "Check the server, and the way to it.",
+    // For us, by its SQLSTATE. A fault of the network may carry what it was given.
+    /^[0-9A-Z]{5}$/.test(code) ? error : undefined,
   );
 }
 

@@ -68,9 +68,10 @@ CREATE TABLE meta (
   count bigint NOT NULL,
   base bigint NOT NULL,
   watermarks json NOT NULL,
-  standing json NOT NULL,
-  -- While a part of a restore answers: the standing of the contents that it is to replace.
-  former json,
+  -- Why it may not answer; NULL: it may.
+  quarantine text,
+  -- While the first part of a restore answers: how much of it there is, and of which embedding.
+  hot json,
   -- Embedding versions of the records with their dimensions: a reader sees only his own records,
   -- and could not tell.
   held json NOT NULL,
@@ -79,7 +80,7 @@ CREATE TABLE meta (
 );
 INSERT INTO meta VALUES (
   1, 0, 0, '00000000000000000000000000000000', 0, 0, 0,
-  '{"all":0,"tenants":{}}', '{"kind":"whole"}', NULL, '[]', 0
+  '{"all":0,"tenants":{}}', NULL, NULL, '[]', 0
 );
 
 GRANT USAGE ON SCHEMA :"schema" TO :"reader";
