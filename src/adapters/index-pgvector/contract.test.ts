@@ -1,9 +1,5 @@
 import { indexContract } from "../../../test/contract/index.ts";
-import {
-  type Damage,
-  type IndexMaker,
-  upsert,
-} from "../../../test/contract/index-support.ts";
+import { type Damage, type IndexMaker, upsert } from "../../../test/contract/index-support.ts";
 import type { IndexStore } from "../../ports/index.ts";
 import { HNSW_DEFAULTS, type PgvectorOptions } from "./options.ts";
 import { pgliteServer } from "./pglite.fixture.ts";
@@ -27,9 +23,7 @@ function maker(options: Partial<PgvectorOptions>): () => Promise<IndexMaker> {
       return index;
     };
     const damage = async (index: IndexStore, id: string, how: Damage): Promise<void> => {
-      await sql(
-        `SET search_path = ${schemaOf(index)}, public; ${DAMAGES[how]} WHERE id = '${id}'; RESET search_path`,
-      );
+      await sql(`SET search_path = ${schemaOf(index)}, public; ${DAMAGES[how]} WHERE id = '${id}'`);
     };
     const durable = {
       module: new URL("./index.ts", import.meta.url).href,

@@ -16,15 +16,20 @@ type Value = string | number | boolean | null | Buffer;
 export interface Database {
   readonly place: Place;
   /**
-   * Runs `work` so that all of its writes happen, or none. `begin`: `BEGIN …` and what else
-   * opens the transaction. Throws INDEX_UNAVAILABLE for whatever driver and server say.
+   * Runs `work` so that all of its writes happen, or none. Throws INDEX_UNAVAILABLE for whatever
+   * driver and server say.
    */
-  transaction<T>(
-    begin: readonly string[],
-    work: (session: Session) => Promise<T>,
-    end?: "COMMIT" | "ROLLBACK",
-  ): Promise<T>;
+  transaction<T>(how: Transaction, work: (session: Session) => Promise<T>): Promise<T>;
   close(): Promise<void>;
+}
+
+export interface Transaction {
+  /** `BEGIN …` and what else opens the transaction. */
+  readonly begin: readonly string[];
+  /** Longest time that one statement may take, in ms; 0: any. */
+  readonly timeout: number;
+  /** ROLLBACK: whatever was done is taken back. Default: COMMIT. */
+  readonly end?: "COMMIT" | "ROLLBACK";
 }
 
 type Driver = typeof import("pg");
@@ -43,10 +48,8 @@ export async function loadDriver(load = (): Promise<Driver> => import("pg")): Pr
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** No statement may take longer on the server; those that build indexes say so. */
-export const STATEMENT_TIMEOUT_MS = 60_000;
 /** A server behind a cut network says nothing at all, not even that a statement took too long. */
-const SILENCE_MS = 600_000;
+const SILENCE_MS = 5_000;
 
 /**
  * Nothing is kept in a session between two transactions (no prepared names, no settings, no role),
@@ -58,7 +61,6 @@ export async function openDatabase(options: PgvectorOptions, driver: Driver): Pr
     connectionString: options.url,
     max: options.connections ?? 4,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: SILENCE_MS,
     keepAlive: true,
     application_name: "tideover",
     // An idle agent or gateway is no reason for its process to stay.
@@ -69,10 +71,10 @@ export async function openDatabase(options: PgvectorOptions, driver: Driver): Pr
   let closing: Promise<void> | null = null;
   return {
     place,
-    transaction: async (begin, work, end = "COMMIT") => {
+    transaction: async (how, work) => {
       if (closing !== null) throw closed(place);
       try {
-        return await inTransaction(await pool.connect(), begin, work, end);
+        return await inTransaction(await pool.connect(), how, work);
       } catch (error) {
         throw explained(place, error);
       }
@@ -90,9 +92,8 @@ function closed({ name }: Place): TideoverError {
 
 async function inTransaction<T>(
   client: PoolClient,
-  begin: readonly string[],
+  { begin: [first = "BEGIN", ...rest], timeout, end = "COMMIT" }: Transaction,
   work: (session: Session) => Promise<T>,
-  end: string,
 ): Promise<T> {
   let broken = false;
   // A connection that breaks between two statements says so here only, and unheard it would end
@@ -101,7 +102,9 @@ async function inTransaction<T>(
   client.on("error", deaf);
   const all = async (text: string, values?: readonly Value[]): Promise<Row[]> => {
     try {
-      return (await client.query<Row>(text, values === undefined ? undefined : [...values])).rows;
+      const silence = timeout === 0 ? {} : { query_timeout: timeout + SILENCE_MS };
+      const query = { text, ...silence, ...(values === undefined ? {} : { values: [...values] }) };
+      return (await client.query<Row>(query)).rows;
     } catch (error) {
       // What the server itself says has a SQLSTATE. After anything else nobody knows what the
       // connection is at, and another transaction must not go on from there.
@@ -110,7 +113,7 @@ async function inTransaction<T>(
     }
   };
   try {
-    await all(begin.join("; "));
+    await all([first, `SET LOCAL statement_timeout = ${timeout}`, ...rest].join("; "));
     const result = await work({ all });
     await all(end);
     return result;

@@ -9,6 +9,9 @@ const MIGRATIONS = ["001-tables"] as const;
 /** The first pgvector whose graph goes on walking until a filter has let k records through. */
 const ITERATIVE_SCANS = "0.8.0";
 
+const CHANGE = { begin: ["BEGIN"], timeout: 60_000 };
+const LOOK = { begin: ["BEGIN READ ONLY"], timeout: 10_000 };
+
 /** What SQL needs to know of a schema that is ready. */
 export interface Ready {
   /** `SET LOCAL search_path = …`: the schema's own tables, and where the extension's types are. */
@@ -21,7 +24,7 @@ export interface Ready {
  * without pgvector, and rights that lack.
  */
 export async function migrate(database: Database, options: PgvectorOptions): Promise<Ready> {
-  return database.transaction(["BEGIN"], async (session) => {
+  return database.transaction(CHANGE, async (session) => {
     const found = await look(session, options);
     refuseNewer(database.place, found);
     if (found.version === MIGRATIONS.length) return ready(database.place, found, options);
@@ -41,7 +44,7 @@ export async function migrate(database: Database, options: PgvectorOptions): Pro
 /** For who only reads: throws INDEX_UNAVAILABLE unless `migrate` has been here. */
 export async function inspect(database: Database, options: PgvectorOptions): Promise<Ready> {
   const { place } = database;
-  return database.transaction(["BEGIN READ ONLY"], async (session) => {
+  return database.transaction(LOOK, async (session) => {
     const found = await look(session, options);
     refuseNewer(place, found);
     if (found.version === MIGRATIONS.length) return ready(place, found, options);

@@ -6,7 +6,10 @@ import type { IndexStore } from "../../ports/index.ts";
 import { openPgvectorIndex } from "./index.ts";
 import type { PgvectorOptions } from "./options.ts";
 
-/** One server for all tests of a file. */
+/**
+ * One server for all tests of a file. Everybody is the user `agent`, who is no superuser and owns
+ * what it makes: a superuser would see past every policy, and prove nothing.
+ */
 export interface Server {
   readonly url: string;
   /** Runs SQL as a superuser, and gives the last statement's rows. */
@@ -41,6 +44,7 @@ async function start(ends: (() => Promise<unknown>)[]): Promise<Server> {
   const client = new Client({ connectionString: url });
   await client.connect();
   ends.push(() => client.end());
+  await client.query(SETUP);
   let schemas = 0;
   const names = new WeakMap<IndexStore, string>();
   const schema = (): string => `t${schemas++}`;
@@ -49,9 +53,11 @@ async function start(ends: (() => Promise<unknown>)[]): Promise<Server> {
     schema,
     schemaOf: (index) => names.get(index) ?? "",
     sql: async (text) => {
-      const result: unknown = await client.query(text);
-      const last: unknown = Array.isArray(result) ? result.at(-1) : result;
-      return rowsOf(last);
+      // The server has one session, so that this counts for whoever comes next.
+      const result: unknown = await client.query(
+        `SET SESSION AUTHORIZATION postgres; ${text}; RESET search_path; SET SESSION AUTHORIZATION agent`,
+      );
+      return rowsOf(Array.isArray(result) ? result.at(-3) : null);
     },
     open: async (options = {}) => {
       const own = { url, schema: schema(), connections: 2, ...options };
@@ -62,6 +68,15 @@ async function start(ends: (() => Promise<unknown>)[]): Promise<Server> {
     },
   };
 }
+
+/** What docs/indexes.md asks of a database administrator. */
+const SETUP = `
+  CREATE EXTENSION vector;
+  CREATE ROLE tideover_reader NOLOGIN;
+  CREATE ROLE agent LOGIN;
+  GRANT tideover_reader TO agent;
+  GRANT CREATE, TEMPORARY ON DATABASE postgres TO agent;
+  SET SESSION AUTHORIZATION agent`;
 
 function rowsOf(result: unknown): Record<string, unknown>[] {
   if (typeof result !== "object" || result === null || !("rows" in result)) return [];

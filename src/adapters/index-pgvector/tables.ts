@@ -1,23 +1,26 @@
-import { type Database, quoted, type Session, STATEMENT_TIMEOUT_MS } from "./database.ts";
+import { type Database, quoted, type Session, type Transaction } from "./database.ts";
 import { inspect, migrate, type Ready } from "./migrate.ts";
 import { DEFAULT_READER, type PgvectorOptions } from "./options.ts";
 import { type Meta, readMeta } from "./rows.ts";
 import { unavailable } from "./trouble.ts";
 
+type Work<T> = (session: Session, meta: Meta) => Promise<T>;
+
 /** The tables of one index, with the transactions that its calls run in. */
 export interface Tables {
   /** All reads see one moment. */
-  read<T>(work: (session: Session, meta: Meta) => Promise<T>): Promise<T>;
+  read<T>(work: Work<T>): Promise<T>;
   /** As the reader role, whom the policies bind. */
-  search<T>(work: (session: Session, meta: Meta) => Promise<T>): Promise<T>;
+  search<T>(work: Work<T>): Promise<T>;
   /** The only writer until it ends: the row of `meta` is locked first. */
-  write<T>(work: (session: Session, meta: Meta) => Promise<T>): Promise<T>;
+  write<T>(work: Work<T>): Promise<T>;
   /** A write that takes its time, such as building an index. */
-  slow<T>(work: (session: Session, meta: Meta) => Promise<T>): Promise<T>;
+  slow<T>(work: Work<T>): Promise<T>;
   /** A write that is taken back at its end, whatever it did. */
-  trial<T>(work: (session: Session, meta: Meta) => Promise<T>): Promise<T>;
+  trial<T>(work: Work<T>): Promise<T>;
 }
 
+const TIMEOUT_MS = 60_000;
 /** Long before a caller of a gateway loses patience. */
 const SEARCH_TIMEOUT_MS = 10_000;
 const READ = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
@@ -28,37 +31,31 @@ export function openTables(database: Database, options: PgvectorOptions): Tables
   const asReader = `SET LOCAL ROLE ${quoted(reader)}`;
   const prepared = once(() => (readOnly ? inspect : migrate)(database, options));
   const run = async <T>(
-    begin: string,
-    more: readonly string[],
-    work: (session: Session, meta: Meta) => Promise<T>,
-    { lock = false, end = "COMMIT" as "COMMIT" | "ROLLBACK", timeout = STATEMENT_TIMEOUT_MS } = {},
+    { begin: [first = "BEGIN", ...more], ...how }: Transaction,
+    work: (session: Session) => Promise<T>,
   ): Promise<T> => {
     const { searchPath } = await prepared();
-    const opening = [begin, searchPath, `SET LOCAL statement_timeout = ${timeout}`, ...more];
-    return database.transaction(
-      opening,
-      async (session) => work(session, await readMeta(session, lock)),
-      end,
-    );
+    return database.transaction({ begin: [first, searchPath, ...more], ...how }, work);
   };
-  const write = <T>(
-    work: (session: Session, meta: Meta) => Promise<T>,
-    how: { readonly timeout?: number; readonly end?: "ROLLBACK" },
-  ): Promise<T> => {
+  const read = <T>(how: Transaction, work: Work<T>): Promise<T> =>
+    run(how, async (session) => work(session, await readMeta(session, false)));
+  const write = <T>(how: Omit<Transaction, "begin">, work: Work<T>): Promise<T> => {
     if (readOnly) return refuseWrite(database);
-    return run("BEGIN", [], work, { lock: true, ...how });
+    const begin = ["BEGIN"];
+    return run({ begin, ...how }, async (session) => work(session, await readMeta(session, true)));
   };
   return {
-    read: (work) => run(READ, readOnly ? [asReader] : [], work),
+    read: (work) =>
+      read({ begin: [READ, ...(readOnly ? [asReader] : [])], timeout: TIMEOUT_MS }, work),
     // The lock comes before the first look: a restore puts another table in the place of
     // `records`, and a look from before it would find that one empty.
-    search: (work) =>
-      run(READ, [asReader, "LOCK TABLE records IN ACCESS SHARE MODE"], work, {
-        timeout: SEARCH_TIMEOUT_MS,
-      }),
-    write: (work) => write(work, {}),
-    slow: (work) => write(work, { timeout: 0 }),
-    trial: (work) => write(work, { end: "ROLLBACK" }),
+    search: (work) => {
+      const begin = [READ, asReader, "LOCK TABLE records IN ACCESS SHARE MODE"];
+      return read({ begin, timeout: SEARCH_TIMEOUT_MS }, work);
+    },
+    write: (work) => write({ timeout: TIMEOUT_MS }, work),
+    slow: (work) => write({ timeout: 0 }, work),
+    trial: (work) => write({ timeout: TIMEOUT_MS, end: "ROLLBACK" }, work),
   };
 }
 
