@@ -10,23 +10,23 @@ type Held = Meta["held"][number];
 export const MOST_GRAPH_DIMENSIONS = 2_000;
 
 /**
- * Graphs of `records`: one for each embedding version, since the vectors of one have equal
- * dimensions. The name says the version; a restore's table has its own, told apart by `generation`.
+ * One graph for each embedding version, since only the vectors of one have equal dimensions. The
+ * name of a graph says which; a restore's table has its own, told apart by the number at the end.
  */
-const GRAPHS = `SELECT relname AS name, reloptions AS options FROM pg_index i
-  JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam
-  WHERE i.indrelid = 'records'::regclass AND am.amname = 'hnsw' AND i.indisvalid`;
+const INDEXES = `SELECT relname AS name, reloptions AS options FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = $1::regclass AND i.indisvalid`;
 
 export async function hasGraph(session: Session, held: Held): Promise<boolean> {
-  const rows = await session.all(`${GRAPHS} AND relname LIKE $1`, [`${stem(held)}%`]);
-  return rows.length > 0;
+  const rows = await session.all(INDEXES, ["records"]);
+  return rows.some(({ name }) => String(name).startsWith(stem(held)));
 }
 
 /** Parameters of each graph, such as `m=16, ef_construction=64`; by embedding version's name. */
 export async function graphOptions(session: Session): Promise<Map<string, string>> {
-  const rows = await session.all(`${GRAPHS} ORDER BY relname`);
+  const rows = await session.all(`${INDEXES} ORDER BY relname`, ["records"]);
+  const graphs = rows.filter(({ name }) => String(name).startsWith(GRAPH));
   return new Map(
-    rows.map((row) => {
+    graphs.map((row) => {
       const options = Array.isArray(row.options) ? row.options.map(String).sort() : [];
       return [String(row.name), options.join(", ")];
     }),
@@ -44,27 +44,32 @@ export function optionsText({ m, efConstruction }: HnswOptions): string {
 export async function ensureGraphs(
   session: Session,
   table: string,
-  meta: Pick<Meta, "held" | "generation">,
+  meta: Pick<Meta, "held" | "attempt">,
   hnsw: HnswOptions,
 ): Promise<void> {
+  const rows = await session.all(INDEXES, [table]);
+  const lacks = (start: string): boolean =>
+    !rows.some(({ name }) => String(name).startsWith(start));
   for (const held of meta.held) {
-    if (held.dimensions > MOST_GRAPH_DIMENSIONS) continue;
-    if (table === "records" && (await hasGraph(session, held))) continue;
+    if (held.dimensions > MOST_GRAPH_DIMENSIONS || !lacks(stem(held))) continue;
     await session.all(
-      `CREATE INDEX ${stem(held)}_${meta.generation} ON ${table}
+      `CREATE INDEX ${stem(held)}${meta.attempt} ON ${table}
          USING hnsw ((vector::vector(${held.dimensions})) vector_cosine_ops)
          WITH (m = ${hnsw.m}, ef_construction = ${hnsw.efConstruction})
          WHERE embedding = ${literal(toColumn(held.embedding))}`,
     );
   }
   // Vectors of zeros are in no graph, and have to be found nevertheless.
+  if (!lacks(BLANK)) return;
   await session.all(
-    `CREATE INDEX IF NOT EXISTS blank_${meta.generation} ON ${table} (id)
-       WHERE vector_norm(vector) = 0`,
+    `CREATE INDEX ${BLANK}${meta.attempt} ON ${table} (id) WHERE vector_norm(vector) = 0`,
   );
 }
 
+const GRAPH = "graph_";
+const BLANK = "blank_";
+
 function stem({ embedding, dimensions }: Held): string {
   const hash = createHash("sha256").update(embedding).digest("hex").slice(0, 16);
-  return `graph_${hash}_${dimensions}`;
+  return `${GRAPH}${hash}_${dimensions}_`;
 }

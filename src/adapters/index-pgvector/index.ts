@@ -30,8 +30,8 @@ export async function openPgvectorIndex(options: PgvectorOptions): Promise<Index
     write(async (session, meta) => {
       const result = await work(session, meta);
       // A new embedding version comes with its first record: its graph is made while it is empty.
-      const { held, generation } = await readMeta(session, false);
-      if (hnsw !== undefined) await ensureGraphs(session, "records", { held, generation }, hnsw);
+      const now = await readMeta(session, false);
+      if (hnsw !== undefined) await ensureGraphs(session, "records", now, hnsw);
       return result;
     });
   // A writer's tables exist from the start, so that readers tell "empty" from "no agent yet".

@@ -14,6 +14,8 @@ export interface Server {
   readonly url: string;
   /** Runs SQL as a superuser, and gives the last statement's rows. */
   sql(text: string): Promise<Record<string, unknown>[]>;
+  /** Settings of the planner's, for everybody until they are set again. */
+  plan(settings: string): Promise<void>;
   /** Opens an index; a schema of its own, unless told. Closed at the end of the file. */
   open(options?: Partial<PgvectorOptions>): Promise<IndexStore>;
   /** A name that no other index has. */
@@ -55,9 +57,12 @@ async function start(ends: (() => Promise<unknown>)[]): Promise<Server> {
     sql: async (text) => {
       // The server has one session, so that this counts for whoever comes next.
       const result: unknown = await client.query(
-        `SET SESSION AUTHORIZATION postgres; ${text}; RESET search_path; SET SESSION AUTHORIZATION agent`,
+        `SET SESSION AUTHORIZATION postgres; ${text}; RESET ALL; RESET ROLE; SET SESSION AUTHORIZATION agent`,
       );
-      return rowsOf(Array.isArray(result) ? result.at(-3) : null);
+      return rowsOf(Array.isArray(result) ? result.at(-4) : null);
+    },
+    plan: async (settings) => {
+      await client.query(settings);
     },
     open: async (options = {}) => {
       const own = { url, schema: schema(), connections: 2, ...options };

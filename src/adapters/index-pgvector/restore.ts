@@ -27,7 +27,7 @@ interface Restore {
   readonly options: PgvectorOptions;
   readonly from: IndexRestore;
   /** Another one that begins ends this one. */
-  readonly generation: number;
+  readonly attempt: number;
   readonly load: Load;
 }
 
@@ -41,9 +41,9 @@ export async function restore(
   options: PgvectorOptions,
   from: IndexRestore,
 ): Promise<Position> {
-  const generation = await tables.slow(begin);
+  const attempt = await tables.slow(begin);
   const load: Load = { count: 0, digest: EMPTY_DIGEST, leaves: new Map() };
-  const run: Restore = { tables, options, from, generation, load };
+  const run: Restore = { tables, options, from, attempt, load };
   try {
     for await (const page of from.records) await loadPage(run, page);
     refuseIncomplete(run);
@@ -61,9 +61,7 @@ export async function restore(
 async function begin(session: Session, meta: Meta): Promise<number> {
   await abandon(session, meta);
   await session.all("CREATE TABLE restored (LIKE records INCLUDING STORAGE)");
-  const generation = meta.generation + 1;
-  await writeMeta(session, { ...meta, hot: null, generation });
-  return generation;
+  return meta.attempt + 1;
 }
 
 /** What a killed process was loading, nobody goes on with. */
@@ -71,15 +69,15 @@ export async function abandon(session: Session, meta: Meta): Promise<void> {
   // Searches that look at the hot part hold this lock as well: they end first.
   await session.all("LOCK TABLE records IN ACCESS EXCLUSIVE MODE");
   await session.all("DROP TABLE IF EXISTS restored");
-  await writeMeta(session, { ...meta, hot: null, generation: meta.generation + 1 });
+  await writeMeta(session, { ...meta, hot: null, attempt: meta.attempt + 1 });
 }
 
 async function step<T>(
-  { tables, generation }: Restore,
+  { tables, attempt }: Restore,
   work: (session: Session, meta: Meta) => Promise<T>,
 ): Promise<T> {
   return tables.slow((session, meta) => {
-    if (meta.generation === generation) return work(session, meta);
+    if (meta.attempt === attempt) return work(session, meta);
     throw diverged("another restore began in the middle of this one");
   });
 }

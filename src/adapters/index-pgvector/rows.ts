@@ -30,6 +30,8 @@ export interface Meta {
   readonly held: z.infer<typeof heldSchema>;
   /** Grows when the contents are replaced as a whole. */
   readonly generation: number;
+  /** Grows when a restore begins or is given up: an older one then goes no further. */
+  readonly attempt: number;
 }
 
 /** `lock`: nobody else writes until the transaction ends. */
@@ -50,12 +52,13 @@ export async function readMeta(session: Session, lock: boolean): Promise<Meta> {
     hot: hotSchema.nullable().parse(JSON.parse(String(row.hot))),
     held: heldSchema.parse(JSON.parse(String(row.held))),
     generation: Number(row.generation),
+    attempt: Number(row.attempt),
   };
 }
 
 // As text: the driver would read the JSON itself, and our schemas could not tell what it was.
 const META_COLUMNS = `seq, digest, source_time, count, epoch, base, watermarks::text AS watermarks,
-  quarantine, hot::text AS hot, held::text AS held, generation`;
+  quarantine, hot::text AS hot, held::text AS held, generation, attempt`;
 
 /** A quarantine outlasts a restore: only whoever proved the new contents lifts it. */
 export function standingOf({ quarantine, hot }: Meta): IndexStanding {
@@ -68,7 +71,7 @@ export async function writeMeta(session: Session, meta: Meta): Promise<void> {
   const { position } = meta;
   await session.all(
     `UPDATE meta SET seq = $1, digest = $2, source_time = $3, count = $4, epoch = $5, base = $6,
-       watermarks = $7, quarantine = $8, hot = $9, held = $10, generation = $11`,
+       watermarks = $7, quarantine = $8, hot = $9, held = $10, generation = $11, attempt = $12`,
     [
       position.seq,
       position.digest,
@@ -81,6 +84,7 @@ export async function writeMeta(session: Session, meta: Meta): Promise<void> {
       meta.hot === null ? null : JSON.stringify(meta.hot),
       JSON.stringify(meta.held),
       meta.generation,
+      meta.attempt,
     ],
   );
 }

@@ -76,11 +76,13 @@ CREATE TABLE meta (
   -- and could not tell.
   held json NOT NULL,
   -- Grows when the contents are replaced as a whole.
-  generation bigint NOT NULL
+  generation bigint NOT NULL,
+  -- Grows when a restore begins or is given up: an older one then goes no further.
+  attempt bigint NOT NULL
 );
 INSERT INTO meta VALUES (
   1, 0, 0, '00000000000000000000000000000000', 0, 0, 0,
-  '{"all":0,"tenants":{}}', NULL, NULL, '[]', 0
+  '{"all":0,"tenants":{}}', NULL, NULL, '[]', 0, 0
 );
 
 GRANT USAGE ON SCHEMA :"schema" TO :"reader";

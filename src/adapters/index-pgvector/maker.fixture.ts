@@ -1,10 +1,7 @@
-import { indexContract } from "../../../test/contract/index.ts";
 import { type Damage, type IndexMaker, upsert } from "../../../test/contract/index-support.ts";
 import type { IndexStore } from "../../ports/index.ts";
-import { HNSW_DEFAULTS, type PgvectorOptions } from "./options.ts";
-import { pgliteServer } from "./pglite.fixture.ts";
-
-const server = pgliteServer();
+import type { PgvectorOptions } from "./options.ts";
+import type { Server } from "./pglite.fixture.ts";
 
 const DAMAGES: Readonly<Record<Damage, string>> = {
   text: "UPDATE records SET text = 'damaged'",
@@ -13,7 +10,11 @@ const DAMAGES: Readonly<Record<Damage, string>> = {
   lost: "DELETE FROM records",
 };
 
-function maker(options: Partial<PgvectorOptions>): () => Promise<IndexMaker> {
+/** What the contract needs. `server`: as `pgliteServer` gives it. */
+export function makerOn(
+  server: () => Promise<Server>,
+  options: Partial<PgvectorOptions>,
+): () => Promise<IndexMaker> {
   return async () => {
     const { url, open, schema, schemaOf, sql } = await server();
     const spoiled = async (): Promise<IndexStore> => {
@@ -35,6 +36,3 @@ function maker(options: Partial<PgvectorOptions>): () => Promise<IndexMaker> {
     return { fresh, keyed: (key) => open({ ...options, key }), spoiled, damage, durable };
   };
 }
-
-indexContract("pgvector, exact", maker({}), { durable: true });
-indexContract("pgvector, HNSW", maker({ hnsw: HNSW_DEFAULTS }), { durable: false });
