@@ -20,12 +20,20 @@ export async function indexEmbeddings(estate: Estate): Promise<Map<string, strin
 }
 
 async function copiesHere(estate: Estate, region: string): Promise<Map<string, IndexStore>> {
-  const { index } = estate.data.region(region);
-  const there = Object.keys(estate.spec.indexes).some((name) => existsSync(index(name)));
-  return there ? openIndexes(estate, region, { readOnly: true }) : new Map();
+  return isHere(estate, region) ? openIndexes(estate, region, { readOnly: true }) : new Map();
+}
+
+/** Whether this machine has the region's files, or knows its server. */
+function isHere({ spec, data }: Estate, region: string): boolean {
+  const part = spec.regions[region]?.components.index;
+  if (part?.engine === "pgvector") return process.env[part.urlEnv ?? ""] !== undefined;
+  return Object.keys(spec.indexes).some((name) => existsSync(data.region(region).index(name)));
 }
 
 async function newestVersion(index: IndexStore): Promise<string | null> {
   const { seq } = await index.position().catch(() => ({ seq: 0 }));
-  return seq === 0 ? null : ((await index.entryAt(seq))?.embedding ?? null);
+  if (seq === 0) return null;
+  // A server's log is open to the agent's user only; without it, nothing is known from here.
+  const entry = await index.entryAt(seq).catch(() => null);
+  return entry?.embedding ?? null;
 }

@@ -9,8 +9,8 @@ import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openPgvectorIndex } from "../../src/adapters/index-pgvector/index.ts";
 import { makerOn } from "../../src/adapters/index-pgvector/maker.fixture.ts";
-import { HNSW_DEFAULTS } from "../../src/adapters/index-pgvector/options.ts";
 import { pgliteServer } from "../../src/adapters/index-pgvector/pglite.fixture.ts";
+import { hnswSchema } from "../../src/model/index-engine.ts";
 import { indexContract } from "../contract/index.ts";
 import { upsert } from "../contract/index-support.ts";
 import { provesWhole } from "../contract/index-whole.ts";
@@ -18,7 +18,9 @@ import { provesWhole } from "../contract/index-whole.ts";
 const server = pgliteServer();
 
 // The kills are the writer's; the server outlives them and has to take back what was half done.
-indexContract("pgvector by HNSW", makerOn(server, { hnsw: HNSW_DEFAULTS }), { durable: true });
+indexContract("pgvector by HNSW", makerOn(server, { hnsw: hnswSchema.parse({}) }), {
+  durable: true,
+});
 
 const SERVER = fileURLToPath(
   new URL("../../src/adapters/index-pgvector/pglite-server.fixture.ts", import.meta.url),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import type { HnswSpec } from "../../model/index-engine.ts";
 import { literal, type Session } from "./database.ts";
-import type { HnswOptions } from "./options.ts";
 import type { Meta } from "./rows.ts";
 import { toColumn } from "./text.ts";
 
@@ -33,7 +33,7 @@ export async function graphOptions(session: Session): Promise<Map<string, string
   );
 }
 
-export function optionsText({ m, efConstruction }: HnswOptions): string {
+export function optionsText({ m, efConstruction }: HnswSpec): string {
   return [`ef_construction=${efConstruction}`, `m=${m}`].join(", ");
 }
 
@@ -45,7 +45,7 @@ export async function ensureGraphs(
   session: Session,
   table: string,
   meta: Pick<Meta, "held" | "attempt">,
-  hnsw: HnswOptions,
+  hnsw: HnswSpec,
 ): Promise<void> {
   const rows = await session.all(INDEXES, [table]);
   const lacks = (start: string): boolean =>

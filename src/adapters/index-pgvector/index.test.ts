@@ -15,11 +15,12 @@ import {
   vector,
   watermark,
 } from "../../../test/contract/index-support.ts";
+import { type HnswSpec, hnswSchema } from "../../model/index-engine.ts";
 import type { EmbeddedChange, IndexStore } from "../../ports/index.ts";
 import { MemoryIndex } from "../../sim/index.ts";
 import { openSqliteIndex } from "../index-sqlite/index.ts";
 import { makerOn } from "./maker.fixture.ts";
-import { HNSW_DEFAULTS, type PgvectorOptions } from "./options.ts";
+import type { PgvectorOptions } from "./options.ts";
 import { pgliteServer } from "./pglite.fixture.ts";
 
 const server = pgliteServer();
@@ -248,7 +249,7 @@ describe("the vectors and texts of a pgvector index", () => {
 });
 
 describe("an approximate pgvector index", () => {
-  const HNSW = { ...HNSW_DEFAULTS, efSearch: 40 };
+  const HNSW = hnswSchema.parse({ efSearch: 40 });
   /** Eight dimensions, at this angle from the first axis. */
   const at = (degrees: number, n = 0): number[] => {
     const angle = (degrees * Math.PI) / 180;
@@ -257,7 +258,7 @@ describe("an approximate pgvector index", () => {
   const query = { vector: vector(...at(0)), k: 5 };
 
   /** A thousand documents of another tenant's that are all nearer than acme's ten. */
-  async function crowded(hnsw = HNSW) {
+  async function crowded(hnsw: HnswSpec = HNSW) {
     const { open, schemaOf, sql } = await server();
     const index = await open({ hnsw });
     const strangers = Array.from({ length: 1_000 }, (_, n) =>
@@ -419,6 +420,40 @@ describe("the schema of a pgvector index", () => {
     assert.equal((await index.position()).seq, 0, "once he has the right, it is made");
   });
 
+  it("belongs to the copy that wrote it first, and is refused to another region's", async () => {
+    const { open, schema } = await server();
+    const name = schema();
+    const early = await open({ schema: name, copy: "demo/eu/handbook", readOnly: true });
+    const index = await open({ schema: name, copy: "demo/eu/handbook" });
+    await index.append(1, [upsert("a")]);
+    assert.deepEqual(await hitIds(early, {}), ["a"]);
+    for (const readOnly of [false, true]) {
+      const other = await open({ schema: name, copy: "demo/us/handbook", readOnly });
+      await assert.rejects(other.position(), {
+        code: "INDEX_UNAVAILABLE",
+        message: /is the copy demo\/eu\/handbook, and was opened as demo\/us\/handbook/,
+      });
+    }
+  });
+
+  it("is not read or written by a user who would see only some of its records", async () => {
+    const { beside, schema } = await tenants();
+    const { open, sql } = await server();
+    await sql(`CREATE ROLE stranger IN ROLE tideover_reader;
+      GRANT USAGE ON SCHEMA ${schema} TO stranger;
+      GRANT ALL ON ALL TABLES IN SCHEMA ${schema} TO stranger`);
+    const { as } = await server();
+    await as("stranger", async () => {
+      const blind = { message: /user stranger does not see all records/ };
+      const [writer, reader] = [await open({ schema }), await open({ schema, readOnly: true })];
+      await assert.rejects(writer.recordsIn({ prefix: 0, bits: 0 }), blind);
+      await assert.rejects(writer.append(1, [upsert("x")]), blind);
+      await assert.rejects(reader.recordsIn({ prefix: 0, bits: 0 }), blind);
+      assert.deepEqual(await hitIds(reader, {}), ["open"], "to search is all that it may");
+    });
+    assert.equal((await beside("SELECT count(*)::int AS n FROM records"))[0]?.n, 4);
+  });
+
   it("loses what a killed restore left as soon as it is opened to write", async () => {
     const { open, schemaOf, sql } = await server();
     const index = await open();
@@ -456,7 +491,7 @@ describe("a pgvector index among other engines", () => {
       async () => new MemoryIndex(key),
       async () => sqlite(`${Math.random()}.db`),
       async () => open({ key }),
-      async () => open({ key, hnsw: HNSW_DEFAULTS }),
+      async () => open({ key, hnsw: hnswSchema.parse({}) }),
     ];
     const opened: IndexStore[] = [];
     t.after(async () => {

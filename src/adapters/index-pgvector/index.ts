@@ -25,7 +25,7 @@ export async function openPgvectorIndex(options: PgvectorOptions): Promise<Index
   const { key, hnsw, readOnly = false } = options;
   const database = await openDatabase(options, await loadDriver());
   const tables = openTables(database, options);
-  const { read, write } = tables;
+  const { look, read, write } = tables;
   const changed = <T>(work: (session: Session, meta: Meta) => Promise<T>): Promise<T> =>
     write(async (session, meta) => {
       const result = await work(session, meta);
@@ -38,22 +38,22 @@ export async function openPgvectorIndex(options: PgvectorOptions): Promise<Index
   if (!readOnly) await attempt(() => forgetHalf(tables));
 
   return {
-    position: () => read(async (_, { position }) => position),
-    epoch: () => read(async (_, { epoch }) => epoch),
-    watermarks: () => read(async (_, { watermarks }) => watermarks),
+    position: () => look(async (_, { position }) => position),
+    epoch: () => look(async (_, { epoch }) => epoch),
+    watermarks: () => look(async (_, { watermarks }) => watermarks),
     fence: (epoch) =>
       write((session, meta) => writeMeta(session, { ...meta, epoch: Math.max(epoch, meta.epoch) })),
     append: (epoch, changes) =>
       changed((session, meta) => append(session, meta, epoch, changes, key)),
     apply: (entries) => changed((session, meta) => apply(session, meta, entries, key)),
-    base: () => read(async (_, { base }) => base),
+    base: () => look(async (_, { base }) => base),
     entriesAfter: (after, limit) => read((session) => entriesAfter(session, after, limit)),
     entryAt: (seq) => read((session) => entryAt(session, seq)),
     rewindTo: (seq) => changed((session, meta) => rewindTo(session, meta, seq, key)),
     orphans: () => read(orphans),
     trimLog: (upTo) => write((session, meta) => trimLog(session, meta, upTo)),
     search: (query) => tables.search((session, meta) => search(session, meta, query, options)),
-    standing: () => read(async (_, meta) => standingOf(meta)),
+    standing: () => look(async (_, meta) => standingOf(meta)),
     quarantine: (because) =>
       write((session, meta) => writeMeta(session, { ...meta, quarantine: because })),
     facts: () => tables.trial((session, meta) => facts(session, meta, options)),

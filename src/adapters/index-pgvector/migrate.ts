@@ -27,18 +27,68 @@ export async function migrate(database: Database, options: PgvectorOptions): Pro
   return database.transaction(CHANGE, async (session) => {
     const found = await look(session, options);
     refuseNewer(database.place, found);
-    if (found.version === MIGRATIONS.length) return ready(database.place, found, options);
+    if (found.version === MIGRATIONS.length)
+      return admitted(session, database.place, found, options);
     // One at a time in the whole database: roles and extensions are not the schema's own.
     await session.all("SELECT pg_advisory_xact_lock(hashtextextended('tideover:migrate', 0))");
     await prepare(session, database.place, options);
     const now = await look(session, options);
-    const state = ready(database.place, now, options);
-    await session.all(state.searchPath);
+    await session.all(ready(database.place, now, options).searchPath);
     for (let version = now.version; version < MIGRATIONS.length; version++) {
       await migrateOne(session, options, version);
     }
-    return state;
+    return admitted(session, database.place, now, options);
   });
+}
+
+/** For who writes: throws INDEX_UNAVAILABLE when it is not his to write. */
+async function admitted(
+  session: Session,
+  place: Place,
+  found: Found,
+  options: PgvectorOptions,
+): Promise<Ready> {
+  const state = ready(place, found, options);
+  await session.all(state.searchPath);
+  await refuseBlind(session, place);
+  if (options.copy !== undefined) {
+    await session.all("UPDATE meta SET copy = $1 WHERE copy IS NULL", [options.copy]);
+  }
+  await refuseOther(session, place, options);
+  return state;
+}
+
+async function refuseOther(
+  session: Session,
+  { name }: Place,
+  { copy }: PgvectorOptions,
+): Promise<void> {
+  if (copy === undefined) return;
+  const [row] = await session.all("SELECT copy FROM meta");
+  if (row?.copy === copy) return;
+  throw unavailable(
+    `index in ${name} is the copy ${row?.copy ?? "of nobody yet"}, and was opened as ${copy}`,
+    "Give each region a database or a `schema` of its own.",
+  );
+}
+
+/**
+ * Throws INDEX_UNAVAILABLE for a user whom the policies let see his own documents only, or none:
+ * to him every record would look lost, and what he writes would be wrong without a word.
+ */
+export async function refuseBlind(session: Session, { name }: Place): Promise<void> {
+  const [row] = await session.all(
+    `SELECT current_user AS who, EXISTS (
+       SELECT FROM pg_policy, unnest(polroles) AS role
+       WHERE polrelid = 'records'::regclass AND polname = 'tideover_write'
+         AND pg_has_role(role, 'USAGE')
+     ) AS sees`,
+  );
+  if (row?.sees === true) return;
+  throw unavailable(
+    `user ${row?.who} does not see all records of the index in ${name}`,
+    "Use the user who made the tables, or a member of his role: see docs/indexes.md.",
+  );
 }
 
 /** For who only reads: throws INDEX_UNAVAILABLE unless `migrate` has been here. */
@@ -47,7 +97,12 @@ export async function inspect(database: Database, options: PgvectorOptions): Pro
   return database.transaction(LOOK, async (session) => {
     const found = await look(session, options);
     refuseNewer(place, found);
-    if (found.version === MIGRATIONS.length) return ready(place, found, options);
+    if (found.version === MIGRATIONS.length) {
+      const state = ready(place, found, options);
+      await session.all(state.searchPath);
+      await refuseOther(session, place, options);
+      return state;
+    }
     const next = "Start this region's agent: it makes the tables and fills them.";
     throw unavailable(`index in ${place.name} does not exist yet`, next);
   });

@@ -14,6 +14,8 @@ export interface Server {
   readonly url: string;
   /** Runs SQL as a superuser, and gives the last statement's rows. */
   sql(text: string): Promise<Record<string, unknown>[]>;
+  /** Everybody is this user while `work` runs. */
+  as<T>(user: string, work: () => Promise<T>): Promise<T>;
   /** Settings of the planner's, for everybody until they are set again. */
   plan(settings: string): Promise<void>;
   /** Opens an index; a schema of its own, unless told. Closed at the end of the file. */
@@ -60,6 +62,13 @@ async function start(ends: (() => Promise<unknown>)[]): Promise<Server> {
         `SET SESSION AUTHORIZATION postgres; ${text}; RESET ALL; RESET ROLE; SET SESSION AUTHORIZATION agent`,
       );
       return rowsOf(Array.isArray(result) ? result.at(-4) : null);
+    },
+    as: async (user, work) => {
+      // One text: `agent` alone may not become another.
+      const become = (name: string) =>
+        client.query(`SET SESSION AUTHORIZATION postgres; SET SESSION AUTHORIZATION ${name}`);
+      await become(user);
+      return work().finally(() => become("agent"));
     },
     plan: async (settings) => {
       await client.query(settings);

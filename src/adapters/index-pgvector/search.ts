@@ -1,11 +1,11 @@
 import { refuseForeignQuery } from "../../core/reconcile/compatible.ts";
 import type { DigestKey } from "../../core/reconcile/digest.ts";
 import { TideoverError } from "../../lib/errors.ts";
+import type { HnswSpec } from "../../model/index-engine.ts";
 import type { IndexHit, IndexQuery } from "../../ports/index.ts";
 import { vectorParameter } from "./binary.ts";
 import type { Session } from "./database.ts";
 import { hasGraph, MOST_GRAPH_DIMENSIONS } from "./graph.ts";
-import type { HnswOptions } from "./options.ts";
 import { refuseDamaged } from "./repair.ts";
 import { type Meta, RECORD_COLUMNS, type Row, recordOf, wanted } from "./rows.ts";
 import { arrayText, toColumn } from "./text.ts";
@@ -21,7 +21,7 @@ export async function search(
   session: Session,
   meta: Meta,
   query: IndexQuery,
-  { hnsw, key }: { readonly hnsw?: HnswOptions; readonly key?: DigestKey },
+  { hnsw, key }: { readonly hnsw?: HnswSpec; readonly key?: DigestKey },
 ): Promise<IndexHit[]> {
   refuseUnanswering(meta);
   refuseForeignQuery(meta.hot?.held ?? meta.held, query);
@@ -117,7 +117,7 @@ const TIES = 16;
  * iterative scan goes on until enough came through; when it has given up before that, every record
  * of the caller's is compared. Vectors of zeros are in no graph.
  */
-async function walk(session: Session, query: IndexQuery, hnsw: HnswOptions): Promise<Row[]> {
+async function walk(session: Session, query: IndexQuery, hnsw: HnswSpec): Promise<Row[]> {
   const efSearch = Math.min(1_000, Math.max(hnsw.efSearch, query.k));
   await session.all(
     `SET LOCAL hnsw.ef_search = ${efSearch}; SET LOCAL hnsw.iterative_scan = relaxed_order;

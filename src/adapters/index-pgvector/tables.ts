@@ -1,5 +1,5 @@
 import { type Database, quoted, type Session, type Transaction } from "./database.ts";
-import { inspect, migrate, type Ready } from "./migrate.ts";
+import { inspect, migrate, type Ready, refuseBlind } from "./migrate.ts";
 import { DEFAULT_READER, type PgvectorOptions } from "./options.ts";
 import { type Meta, readMeta } from "./rows.ts";
 import { unavailable } from "./trouble.ts";
@@ -8,7 +8,9 @@ type Work<T> = (session: Session, meta: Meta) => Promise<T>;
 
 /** The tables of one index, with the transactions that its calls run in. */
 export interface Tables {
-  /** All reads see one moment. */
+  /** Reads of `meta` alone. All reads of a transaction see one moment. */
+  look<T>(work: Work<T>): Promise<T>;
+  /** Reads of records and log: only who sees all of them may. */
   read<T>(work: Work<T>): Promise<T>;
   /** As the reader role, whom the policies bind. */
   search<T>(work: Work<T>): Promise<T>;
@@ -45,8 +47,13 @@ export function openTables(database: Database, options: PgvectorOptions): Tables
     return run({ begin, ...how }, async (session) => work(session, await readMeta(session, true)));
   };
   return {
-    read: (work) =>
+    look: (work) =>
       read({ begin: [READ, ...(readOnly ? [asReader] : [])], timeout: TIMEOUT_MS }, work),
+    read: (work) =>
+      read({ begin: [READ], timeout: TIMEOUT_MS }, async (session, meta) => {
+        if (readOnly) await refuseBlind(session, database.place);
+        return work(session, meta);
+      }),
     // The lock comes before the first look: a restore puts another table in the place of
     // `records`, and a look from before it would find that one empty.
     search: (work) => {

@@ -61,6 +61,8 @@ CREATE TABLE ranges (
 
 CREATE TABLE meta (
   one integer PRIMARY KEY CHECK (one = 1),
+  -- Whose copy it is; NULL: nobody said so.
+  copy text,
   epoch bigint NOT NULL,
   seq bigint NOT NULL,
   digest text NOT NULL,
@@ -81,7 +83,7 @@ CREATE TABLE meta (
   attempt bigint NOT NULL
 );
 INSERT INTO meta VALUES (
-  1, 0, 0, '00000000000000000000000000000000', 0, 0, 0,
+  1, NULL, 0, 0, '00000000000000000000000000000000', 0, 0, 0,
   '{"all":0,"tenants":{}}', NULL, NULL, '[]', 0, 0
 );
 
