@@ -8,7 +8,7 @@ import {
 } from "../../model/record.ts";
 import { type Connection, oneMoment } from "./connection.ts";
 import { find, RECORD_COLUMNS, recordOf, recordTables } from "./contents.ts";
-import { hexOf, KEPT_LEVELS, NO_SUM, nodeOf, plus, type Sum } from "./range-sums.ts";
+import { hexOf, KEPT_LEVELS, NO_SUM, nodeOf, plus, type Sum } from "./sum.ts";
 
 /** See IndexStore.sums. */
 export function sums(

@@ -4,8 +4,9 @@ import { type Connection, diverged, transaction } from "./connection.ts";
 import { drop, find, put, recordOf } from "./contents.ts";
 import { ENTRY_COLUMNS, entriesAfter, wordOf } from "./entries.ts";
 import { type Base, type Meta, readMeta, writeBase, writePosition } from "./meta.ts";
-import { leafNode, recount } from "./range-sums.ts";
+import { recount } from "./range-sums.ts";
 import { Scopes } from "./scopes.ts";
+import { leafNode } from "./sum.ts";
 
 /** See IndexStore.rewindTo. */
 export function rewindTo(connection: Connection, seq: number): number {

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { EMPTY_POSITION } from "../../model/position.ts";
+import { hexOf } from "./sum.ts";
 
 /** "TILo" in ASCII: tells a Tideover index from any other SQLite file. */
 const APPLICATION = 0x54494c6f;
@@ -111,7 +111,7 @@ const TABLES = `
     total INTEGER
   ) STRICT;`;
 
-const EMPTY = EMPTY_POSITION.digest;
+const EMPTY = hexOf(0n);
 
 /** Makes the tables of a new file. Changes nothing in a file that is not ours. */
 export function createTables(db: DatabaseSync, keyCheck: string): void {
