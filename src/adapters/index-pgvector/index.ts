@@ -22,18 +22,19 @@ import { append, apply } from "./write.ts";
  * when the package `pg` is not installed, or `url` is no connection string.
  */
 export async function openPgvectorIndex(options: PgvectorOptions): Promise<IndexStore> {
-  const { key, hnsw, readOnly = false } = options;
+  const { key, readOnly = false } = options;
   const database = await openDatabase(options, await loadDriver());
   const tables = openTables(database, options);
   const { look, read, write } = tables;
-  const changed = <T>(work: (session: Session, meta: Meta) => Promise<T>): Promise<T> =>
-    write(async (session, meta) => {
+  const keepGraphs = graphKeeper(tables, options);
+  const changed = async <T>(work: (session: Session, meta: Meta) => Promise<T>): Promise<T> => {
+    const { result, held } = await write(async (session, meta) => {
       const result = await work(session, meta);
-      // A new embedding version comes with its first record: its graph is made while it is empty.
-      const now = await readMeta(session, false);
-      if (hnsw !== undefined) await ensureGraphs(session, "records", now, hnsw);
-      return result;
+      return { result, held: (await readMeta(session, false)).held };
     });
+    await keepGraphs(held);
+    return result;
+  };
   // A writer's tables exist from the start, so that readers tell "empty" from "no agent yet".
   if (!readOnly) await attempt(() => forgetHalf(tables));
 
@@ -68,6 +69,24 @@ export async function openPgvectorIndex(options: PgvectorOptions): Promise<Index
     openSnapshot: () => openSnapshot(tables),
     restore: (from) => restore(tables, options, from),
     close: () => database.close(),
+  };
+}
+
+/**
+ * Makes what graphs lack after a write. A new embedding version comes with its first record, so
+ * that its graph is made while it is empty; one that `hnsw` came to later is built here for a while.
+ */
+function graphKeeper(tables: Tables, { hnsw }: PgvectorOptions) {
+  let kept = "";
+  return async (held: Meta["held"]): Promise<void> => {
+    const now = JSON.stringify(held);
+    if (hnsw === undefined || now === kept) return;
+    // The write is done, and must not look as if it were not. `facts` tells what lacks, and the
+    // next write tries again.
+    await attempt(async () => {
+      await tables.build((session, meta) => ensureGraphs(session, "records", meta, hnsw));
+      kept = now;
+    });
   };
 }
 

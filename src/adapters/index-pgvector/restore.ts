@@ -47,7 +47,7 @@ export async function restore(
   try {
     for await (const page of from.records) await loadPage(run, page);
     refuseIncomplete(run);
-    await step(run, (session, meta) => build(session, meta, run));
+    await tables.build((session, meta) => build(session, meta, run));
     await step(run, (session, meta) => finish(session, meta, run));
   } catch (error) {
     // Never throws itself: why the restore failed is what its caller must hear. What it could not
@@ -77,9 +77,14 @@ async function step<T>(
   work: (session: Session, meta: Meta) => Promise<T>,
 ): Promise<T> {
   return tables.slow((session, meta) => {
-    if (meta.attempt === attempt) return work(session, meta);
-    throw diverged("another restore began in the middle of this one");
+    refuseOvertaken(meta, attempt);
+    return work(session, meta);
   });
+}
+
+function refuseOvertaken(meta: Meta, attempt: number): void {
+  if (meta.attempt === attempt) return;
+  throw diverged("another restore began in the middle of this one");
 }
 
 async function loadPage(run: Restore, page: readonly StoredRecord[]): Promise<void> {
@@ -110,7 +115,8 @@ function refuseIncomplete({ load, from: { position } }: Restore): void {
 }
 
 /** All that takes time, before the table takes its place: searches go on meanwhile. */
-async function build(session: Session, meta: Meta, { options }: Restore): Promise<void> {
+async function build(session: Session, meta: Meta, { options, attempt }: Restore): Promise<void> {
+  refuseOvertaken(meta, attempt);
   if (meta.hot === null) await guard(session, "restored", options);
   if (options.hnsw !== undefined) {
     const held = await heldNow(session, "restored");

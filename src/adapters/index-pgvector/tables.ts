@@ -16,8 +16,10 @@ export interface Tables {
   search<T>(work: Work<T>): Promise<T>;
   /** The only writer until it ends: the row of `meta` is locked first. */
   write<T>(work: Work<T>): Promise<T>;
-  /** A write that takes its time, such as building an index. */
+  /** A write that takes its time, such as a page of a restore. */
   slow<T>(work: Work<T>): Promise<T>;
+  /** Builds indexes, as long as that takes: `meta` is not locked, and others write it meanwhile. */
+  build<T>(work: Work<T>): Promise<T>;
   /** A write that is taken back at its end, whatever it did. */
   trial<T>(work: Work<T>): Promise<T>;
 }
@@ -62,6 +64,8 @@ export function openTables(database: Database, options: PgvectorOptions): Tables
     },
     write: (work) => write({ timeout: TIMEOUT_MS }, work),
     slow: (work) => write({ timeout: 0 }, work),
+    build: (work) =>
+      readOnly ? refuseWrite(database) : read({ begin: ["BEGIN"], timeout: 0 }, work),
     trial: (work) => write({ timeout: TIMEOUT_MS, end: "ROLLBACK" }, work),
   };
 }
