@@ -15,7 +15,10 @@ export async function indexEmbeddings(estate: Estate): Promise<Map<string, strin
   const found = new Map<string, Set<string>>();
   for (const region of Object.keys(estate.spec.regions)) {
     for (const [name, index] of await copiesHere(estate, region)) {
-      const version = await newestVersion(index).finally(() => index.close());
+      // A server may not be reached from here, or be open to the agent's user only.
+      const version = await newestVersion(index)
+        .catch(() => null)
+        .finally(() => index.close());
       if (version === null) continue;
       found.set(name, (found.get(name) ?? new Set()).add(version));
     }
@@ -24,14 +27,19 @@ export async function indexEmbeddings(estate: Estate): Promise<Map<string, strin
 }
 
 async function copiesHere(estate: Estate, region: string): Promise<Map<string, IndexStore>> {
-  const { index } = estate.data.region(region);
-  const there = Object.keys(estate.spec.indexes).some((name) => existsSync(index(name)));
-  return there ? openIndexes(estate, region, { readOnly: true }) : new Map();
+  return isHere(estate, region) ? openIndexes(estate, region, { readOnly: true }) : new Map();
+}
+
+/** Whether this machine has the region's files, or knows its server. */
+function isHere({ spec, data }: Estate, region: string): boolean {
+  const part = spec.regions[region]?.components.index;
+  if (part?.engine === "pgvector") return process.env[part.urlEnv ?? ""] !== undefined;
+  return Object.keys(spec.indexes).some((name) => existsSync(data.region(region).index(name)));
 }
 
 /** Of the newest logged document, or of any record where the log has none (after a restore). */
 async function newestVersion(index: IndexStore): Promise<string | null> {
-  const { seq } = await index.position().catch(() => ({ seq: 0 }));
+  const { seq } = await index.position();
   if (seq === 0) return null;
   const last = await index.entriesAfter(Math.max(0, seq - TAIL), TAIL);
   // A watermark speaks of no document, and bears no version.

@@ -1,12 +1,27 @@
+import { openPgvectorIndex } from "../adapters/index-pgvector/index.ts";
 import { openSqliteIndex } from "../adapters/index-sqlite/index.ts";
+import type { HnswSpec } from "../model/index-engine.ts";
 import type { IndexStore } from "../ports/index.ts";
 import { readDigestKey } from "./digest-key.ts";
 import type { Estate } from "./estate.ts";
+import { indexSchema, readIndexUrl } from "./index-server.ts";
 
 /** Where one of a region's indexes is, and the key of its digests. Plain data: it crosses threads. */
-export interface IndexPlace {
+export type IndexPlace = (FilePlace | ServerPlace) & { readonly digestKey?: Uint8Array };
+
+interface FilePlace {
+  readonly engine: "sqlite";
   readonly path: string;
-  readonly digestKey?: Uint8Array;
+}
+
+interface ServerPlace {
+  readonly engine: "pgvector";
+  /** With its password: not for messages. */
+  readonly url: string;
+  readonly schema: string;
+  readonly copy: string;
+  readonly reader?: string;
+  readonly hnsw?: HnswSpec;
 }
 
 /** A region's copies of every index of the spec. Only the agent opens them to write. */
@@ -18,15 +33,33 @@ export async function openIndexes(
   return openIndexFiles(indexPlaces(estate, region), { readOnly });
 }
 
-/** By name. Throws USAGE when the key of an index's digests is not in the environment. */
+/**
+ * By name. Throws USAGE when the key of an index's digests, or the connection string of the
+ * region's server, is not in the environment.
+ */
 export function indexPlaces(estate: Estate, region: string): Map<string, IndexPlace> {
-  const files = estate.data.region(region);
   const places = Object.entries(estate.spec.indexes).map(([name, { digestKeyEnv }]) => {
-    const path = files.index(name);
-    if (digestKeyEnv === undefined) return [name, { path }] as const;
-    return [name, { path, digestKey: readDigestKey(name, digestKeyEnv, process.env) }] as const;
+    const place = placeOf(estate, region, name);
+    if (digestKeyEnv === undefined) return [name, place] as const;
+    return [name, { ...place, digestKey: readDigestKey(name, digestKeyEnv, process.env) }] as const;
   });
   return new Map<string, IndexPlace>(places);
+}
+
+function placeOf(estate: Estate, region: string, name: string): IndexPlace {
+  const part = estate.spec.regions[region]?.components.index;
+  if (part?.engine !== "pgvector") {
+    return { engine: "sqlite", path: estate.data.region(region).index(name) };
+  }
+  const { urlEnv = "", schema, reader, hnsw } = part;
+  return {
+    engine: "pgvector",
+    url: readIndexUrl(region, urlEnv, process.env),
+    schema: indexSchema(schema, name),
+    copy: `${estate.spec.estate}/${region}/${name}`,
+    ...(reader === undefined ? {} : { reader }),
+    ...(hnsw === undefined ? {} : { hnsw }),
+  };
 }
 
 export async function openIndexFiles(
@@ -34,8 +67,12 @@ export async function openIndexFiles(
   { readOnly }: { readonly readOnly: boolean },
 ): Promise<Map<string, IndexStore>> {
   const indexes = new Map<string, IndexStore>();
-  for (const [name, place] of places) {
-    indexes.set(name, await openSqliteIndex({ ...place, readOnly }));
-  }
+  for (const [name, place] of places) indexes.set(name, await openIndex(place, readOnly));
   return indexes;
+}
+
+function openIndex(place: IndexPlace, readOnly: boolean): Promise<IndexStore> {
+  if (place.engine === "sqlite") return openSqliteIndex({ ...place, readOnly });
+  const { digestKey, ...rest } = place;
+  return openPgvectorIndex({ ...rest, readOnly, ...(digestKey ? { key: digestKey } : {}) });
 }

@@ -2,6 +2,7 @@ import type { Spec } from "../model/spec.ts";
 import * as addresses from "./rules/addresses.ts";
 import * as beside from "./rules/beside.ts";
 import * as components from "./rules/components.ts";
+import * as engines from "./rules/engines.ts";
 import * as places from "./rules/places.ts";
 import * as promises from "./rules/promises.ts";
 import * as reflex from "./rules/reflex.ts";
@@ -31,6 +32,9 @@ const SPEC_RULES: readonly Rule[] = [
   components.requiredOrOptional,
   components.indexAgrees,
   components.weightsAreIdentical,
+  engines.serverIsNamed,
+  engines.partsFitTheEngine,
+  engines.graphsCanBeBuilt,
   promises.rtoCanBeMet,
   promises.confirmOutlastsProbes,
   promises.witnessesCanAgree,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { artifactsSpecSchema } from "./artifact-spec.ts";
 import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
+import { indexEngineShape } from "./index-engine.ts";
 import { reflexSpecSchema } from "./reflex.ts";
 import { durationSchema, sizeSchema } from "./units.ts";
 
@@ -103,7 +104,7 @@ const componentsSchema = z.strictObject({
     .describe("What runs the model."),
   index: z
     .strictObject({
-      engine: z.enum(["sqlite"]).describe("What keeps the vectors."),
+      ...indexEngineShape,
       needs: needsSchema,
     })
     .optional()

@@ -1,0 +1,74 @@
+import { type DigestKey, rangeKey, recordDigest } from "../../core/reconcile/digest.ts";
+import { TideoverError } from "../../lib/errors.ts";
+import type { StoredRecord } from "../../model/record.ts";
+import type { IndexRepair } from "../../ports/index.ts";
+import { vectorType } from "./batch-rows.ts";
+import { bigints, texts, vectors } from "./binary.ts";
+import type { Session } from "./database.ts";
+import { heldNow, type Meta, writeMeta } from "./rows.ts";
+import { recount } from "./sums.ts";
+import { arrayText, toColumn } from "./text.ts";
+import { diverged } from "./write.ts";
+
+/** See IndexStore.repair. */
+export async function repair(
+  session: Session,
+  meta: Meta,
+  { at, put, drop }: IndexRepair,
+  key: DigestKey,
+): Promise<void> {
+  const { seq, digest } = meta.position;
+  if (seq !== at.seq || digest !== at.digest) {
+    throw diverged(`it stands at ${seq}, and is to be repaired as of ${at.seq}`);
+  }
+  for (const record of put) refuseDamaged(record, key);
+  const ids = [...drop, ...put.map(({ id }) => id)];
+  await session.all("DELETE FROM records WHERE id = ANY ($1::text[])", [texts(ids.map(toColumn))]);
+  const last = new Map(put.map((record) => [record.id, record]));
+  await insertRecords(session, "records", [...last.values()], key);
+  // Not by what changes: nobody knows what a damaged record had added to the sums.
+  await recount(session, ids, key);
+  await writeMeta(session, { ...meta, held: await heldNow(session) });
+}
+
+/** Throws INDEX_CORRUPT when a record's contents are not those of its digest. */
+export function refuseDamaged(record: StoredRecord, key: DigestKey): void {
+  if (recordDigest(record, key) === record.digest) return;
+  throw new TideoverError(`record "${record.id}" is not what was written`, {
+    code: "INDEX_CORRUPT",
+    retry: "later",
+    next: "Repair this copy, or restore it.",
+  });
+}
+
+/** One statement for all of them, whatever their number. */
+export async function insertRecords(
+  session: Session,
+  table: string,
+  records: readonly StoredRecord[],
+  key: DigestKey,
+): Promise<void> {
+  await session.all(
+    `INSERT INTO ${table}
+     SELECT id, range_key, audience, labels::text[], embedding, digest, vector, title, text,
+       payload::json
+     FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
+       $7::vector[], $8::text[], $9::text[], $10::text[])
+     AS record (id, range_key, audience, labels, embedding, digest, vector, title, text, payload)`,
+    [
+      texts(records.map(({ id }) => toColumn(id))),
+      bigints(records.map(({ id }) => rangeKey(id, key))),
+      texts(records.map(({ audience }) => toColumn(audience))),
+      texts(records.map(({ labels }) => arrayText(labels.map(toColumn)))),
+      texts(records.map(({ embedding }) => toColumn(embedding))),
+      texts(records.map(({ digest }) => digest)),
+      vectors(
+        await vectorType(session),
+        records.map(({ vector }) => vector),
+      ),
+      texts(records.map(({ title }) => toColumn(title))),
+      texts(records.map(({ text }) => toColumn(text))),
+      texts(records.map(({ payload }) => JSON.stringify(payload))),
+    ],
+  );
+}

@@ -1,0 +1,40 @@
+import type { RegionSpec } from "../../model/spec.ts";
+import { type Finding, type Rule, regionsOf } from "./rule.ts";
+
+/** Rules about what a region keeps its copies of indexes in. */
+
+type IndexPart = NonNullable<RegionSpec["components"]["index"]>;
+
+function each(judge: (index: IndexPart, path: Finding["path"]) => Finding[]): Rule {
+  return (spec) =>
+    regionsOf(spec).flatMap(([name, { components }]) => {
+      if (components.index === undefined) return [];
+      return judge(components.index, ["regions", name, "components", "index"]);
+    });
+}
+
+export const serverIsNamed: Rule = each(({ engine, urlEnv }, path) => {
+  if (engine !== "pgvector" || urlEnv !== undefined) return [];
+  const message = "has engine pgvector, and does not say where PostgreSQL is";
+  const instead = "add urlEnv: TIDEOVER_INDEX_URL, a variable with the connection string";
+  return [{ path, on: "key", value: "", message, instead }];
+});
+
+const OF_PGVECTOR = ["urlEnv", "schema", "reader", "hnsw"] as const;
+
+export const partsFitTheEngine: Rule = each((index, path) =>
+  OF_PGVECTOR.flatMap((part): Finding[] => {
+    if (index.engine === "pgvector" || index[part] === undefined) return [];
+    const message = `is a part of engine pgvector, and this one is ${index.engine}`;
+    const instead = "remove it, or write engine: pgvector";
+    return [{ path: [...path, part], on: "key", value: "", message, instead }];
+  }),
+);
+
+/** pgvector refuses it as well, though not before the first record comes. */
+export const graphsCanBeBuilt: Rule = each(({ hnsw }, path) => {
+  if (hnsw === undefined || hnsw.efConstruction >= 2 * hnsw.m) return [];
+  const message = `needs efConstruction of at least ${2 * hnsw.m}, and it is ${hnsw.efConstruction}`;
+  const instead = `write m: ${Math.floor(hnsw.efConstruction / 2)} or less, or a larger efConstruction`;
+  return [{ path: [...path, "hnsw", "m"], message, instead }];
+});
