@@ -84,7 +84,7 @@ export async function runbookOf(
         ? `Tideover declares by itself after ${formatDuration(spec.detection.confirm)} of agreement; ${declare.who} answers for it.`
         : `${declare.who} declares, by \`tideover failover ${workflow}\`; Tideover waits until then.`,
     signals: `${declare.signals.join(", ")}, seen by at least ${spec.detection.witnesses} observers, one of them outside the region.`,
-    verifiedBeforeOpening: verifications(spec, workflow),
+    verifiedBeforeOpening: verifications(spec, workflow, release?.body ?? null),
     expectedVersions: expectedVersions(release, workflowSpec.prompt),
     acceptableModes:
       workflowSpec.degradedModes.length > 0
@@ -150,11 +150,12 @@ function supposeFailed(spec: Spec, failed: readonly string[], failingForMs: numb
   }));
 }
 
-function verifications(spec: Spec, workflow: string): string[] {
+function verifications(spec: Spec, workflow: string, release: Release | null): string[] {
   const { retrieval, golden, rpo } = spec.workflows[workflow] ?? {};
   const index = retrieval ? spec.indexes[retrieval.index] : undefined;
   return [
     "the model that answers is the release's, by name and by fingerprint",
+    ...(release?.contract ? ["the runtime is what the release's serving contract asks for"] : []),
     "the gateway serves the release digest that is expected",
     ...(retrieval && index
       ? [

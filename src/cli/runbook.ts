@@ -46,7 +46,8 @@ async function runbookOfStore(estate: Estate, workflow: string, why: string): Pr
   }
 }
 
-function runbookLines(runbook: Runbook): string[] {
+/** A runbook as a person reads it: who, on what, proven how; then the plans, step by step. */
+export function runbookLines(runbook: Runbook): string[] {
   const section = (title: string, lines: readonly string[]): string[] => [
     "",
     paint("bold", title),

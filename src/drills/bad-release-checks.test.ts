@@ -6,6 +6,7 @@ import {
   type BadReleaseFindings,
   badReleaseChecks,
   badReleaseSplit,
+  firstActivated,
 } from "./bad-release-checks.ts";
 import type { Outcome } from "./load.ts";
 import type { PlanRun } from "./recovery-marks.ts";
@@ -136,4 +137,13 @@ test("each thing that can go wrong fails its own check", () => {
     ],
   ];
   for (const [over, check] of table) assert.ok(failing(over).includes(check), check);
+});
+
+test("the fault is where and when the first region had it, and not when it was asked for", () => {
+  const first = firstActivated(ACTIVATION);
+  assert.deepEqual(first?.region, "us-east");
+  assert.ok((first?.at ?? 0) > ACTIVATION.plan.createdAt);
+  assert.equal(SPLIT.totalMs, 6_000 - (first?.at ?? 0));
+  assert.equal(firstActivated(null), null);
+  assert.equal(firstActivated(run("activate", 1, [["prefetch-release", 2]])), null);
 });

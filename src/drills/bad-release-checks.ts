@@ -34,7 +34,7 @@ export function badReleaseSplit(found: {
   const { activation, rollback, evidence, bad } = found;
   const planAt = rollback.plan.createdAt;
   return splitRecovery({
-    faultAt: (activation && firstActivated(activation)) ?? planAt,
+    faultAt: firstActivated(activation)?.at ?? planAt,
     verdictAt: foundBad(evidence, bad)?.at ?? planAt,
     planAt,
     provenAt: provenAt(rollback, "take-release") ?? planAt,
@@ -43,9 +43,14 @@ export function badReleaseSplit(found: {
   });
 }
 
-function firstActivated({ plan, state }: PlanRun): number | null {
-  const first = plan.steps.find(({ kind }) => kind === "activate-release");
-  return state.steps.find(({ id }) => id === first?.id)?.endedAt ?? null;
+/** The fault itself: which region had the bad release first, and when; null: none ever did. */
+export function firstActivated(
+  activation: PlanRun | null,
+): { readonly region: string; readonly at: number } | null {
+  const first = activation?.plan.steps.find(({ kind }) => kind === "activate-release");
+  const at = activation?.state.steps.find(({ id }) => id === first?.id)?.endedAt ?? null;
+  const region = first?.regions[0];
+  return at === null || region === undefined ? null : { region, at };
 }
 
 export interface BadReleaseFindings {

@@ -5,9 +5,9 @@ import { TideoverError } from "../lib/errors.ts";
 import { DEFAULT_CANARY } from "../model/canary.ts";
 import { EVERY_WORKFLOW } from "../model/decision.ts";
 import type { OfferedRelease } from "../model/snapshot.ts";
-import { badReleaseChecks, badReleaseSplit } from "./bad-release-checks.ts";
+import { badReleaseChecks, badReleaseSplit, firstActivated } from "./bad-release-checks.ts";
 import { type Load, type Outcome, startLoad } from "./load.ts";
-import { hasEnded, type PlanRun, planAfter, refusalOf } from "./recovery-marks.ts";
+import { hasEnded, type PlanRun, planAfter, provenAt, refusalOf } from "./recovery-marks.ts";
 import { MOVE_TIMEOUT_MS } from "./scope.ts";
 import { interrupted, until } from "./wait.ts";
 import type { DrillWorld } from "./world.ts";
@@ -43,7 +43,7 @@ export async function runBadRelease(
     note("callers", "load", `${LOAD_PER_SECOND} requests a second are answered`);
 
     const { name, version } = release.body;
-    note("operator", "fault", `activation of ${name} ${version}, which is bad on purpose`);
+    note("operator", "note", `activation of ${name} ${version}, which is bad on purpose`);
     await world.control.makeKnown(release, BY);
     changed = true;
     // Bad on purpose: whatever looks unlikely beside the good one is what shall be tried.
@@ -51,7 +51,7 @@ export async function runBadRelease(
       ...{ release: release.digest, by: BY, acceptChanges: true },
     });
     const rollback = await awaitRollback(world, asked.id, asked.at);
-    note("controller", "open", `the release is rolled back: ${rollback.state.because}`);
+    note("controller", "open", "the release is rolled back");
     changed = false;
     await steady(world, load);
 
@@ -227,11 +227,25 @@ async function report(world: DrillWorld, found: Findings): Promise<ReportContent
       rollback: found.rollback,
       plans: journal.plans.filter(({ createdAt }) => createdAt >= found.startedAt),
     }),
-    notes: found.notes,
+    notes: [...found.notes, ...faultNotes(found, activation)],
     release: after.lastGood ?? "none",
     epochs,
     evidence,
   });
+}
+
+/** On the timeline the time of recovery begins here, and ends when every gateway has the good one. */
+function faultNotes(
+  { release, rollback }: Findings,
+  activation: PlanRun | null,
+): readonly TimelineNote[] {
+  const fault = firstActivated(activation);
+  if (fault === null) return [];
+  const { region: lane, at } = fault;
+  const text = `${lane} gets ${release.body.name} ${release.body.version}, which is bad`;
+  const goodAt = provenAt(rollback, "confirm-acknowledged");
+  const back = { lane, kind: "return", text: `${lane} serves the good release again` };
+  return [{ at, lane, kind: "fault", text }, ...(goodAt === null ? [] : [{ at: goodAt, ...back }])];
 }
 
 function refused(message: string): TideoverError {

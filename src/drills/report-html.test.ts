@@ -282,3 +282,13 @@ test("an empty report and a report of one event are whole pages", () => {
   assert.ok(event);
   readStrictly(renderReport({ ...empty, timeline: [event] }));
 });
+
+test("a cure that moves nobody speaks of no standby, and one that moves somebody does", () => {
+  const moved = renderReport(sampleReport());
+  assert.match(moved, /from the fault until answers come from the standby/);
+  const failback = { completed: true, to: null, tookSeconds: null, because: "nothing was moved" };
+  const stayed = renderReport({ ...sampleReport(), failback });
+  assert.match(stayed, /from the first region that had it until the good one is proven everywhere/);
+  const figures = stayed.slice(0, stayed.indexOf('id="timeline"'));
+  assert.doesNotMatch(figures, /standby/);
+});

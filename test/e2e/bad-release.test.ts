@@ -14,6 +14,7 @@ const reportSchema = z.object({
   rtoSeconds: z.number(),
   requests: z.object({ sent: z.number(), succeeded: z.number() }),
   checks: z.array(z.object({ name: z.string(), pass: z.boolean(), evidence: z.string() })),
+  timeline: z.array(z.object({ lane: z.string(), kind: z.string(), offsetSeconds: z.number() })),
   epochs: z.array(z.object({ before: z.number(), after: z.number() })),
   verdict: z.string(),
 });
@@ -43,6 +44,13 @@ describe("a prompt release that loses every second golden answer", () => {
 
   it("is found out and rolled back within 10 s of traffic", () => {
     assert.ok(report.rtaSeconds > 0 && report.rtaSeconds <= 10, `${report.rtaSeconds} s`);
+  });
+
+  it("and its report counts from the moment at which a region had it", () => {
+    const [fault, another] = report.timeline.filter(({ kind }) => kind === "fault");
+    assert.deepEqual([fault?.lane, another], ["us-east", undefined]);
+    const last = Math.max(...report.timeline.map(({ offsetSeconds }) => offsetSeconds));
+    assert.ok((fault?.offsetSeconds ?? 0) + report.rtaSeconds <= last + 0.001);
   });
 
   it("with no failover, and no caller lost", () => {

@@ -27,7 +27,7 @@ export function prefetchRelease(input: ReleasePlanInput): Step {
   const { to } = input.decision;
   return step(input, "prefetch-release", to, "", {
     precondition: `The agents of ${names(to)} answer, and the release can be had from where artifacts are kept.`,
-    effect: `${names(to)} copies what it lacks of ${short(input)}; what it has stays.`,
+    effect: `${names(to)} ${to.length === 1 ? "copies what it lacks" : "copy what they lack"} of ${short(input)}; what is there stays.`,
     proof: `The agents of ${names(to)} say that the release is there, whole.`,
     undo: "none: a copy that nobody serves from harms nobody",
   });
@@ -36,7 +36,7 @@ export function prefetchRelease(input: ReleasePlanInput): Step {
 export function verifyRelease(input: ReleasePlanInput): Step {
   const { to } = input.decision;
   return step(input, "verify-release", to, "", {
-    precondition: `${names(to)} has the release at hand.`,
+    precondition: `${names(to)} ${to.length === 1 ? "has" : "have"} the release at hand.`,
     effect: "None: it only looks.",
     proof: `Each agent of ${names(to)} has verified by itself, with its region's own trust root, that the signature and every digest of ${short(input)} hold.`,
     undo: "none: nothing was changed",
@@ -64,8 +64,8 @@ export function activateRelease(
     precondition: rollback
       ? `The release is at epoch ${input.intent.epoch + 1}. Nobody need be asked: every region has it at hand.`
       : `No workflow is moving, and no failed region serves one: a failover goes first.`,
-    effect: `Publish a snapshot in which ${names(regions)} serves ${short(input)}.`,
-    proof: `The store's newest snapshot says that ${names(regions)} serves ${short(input)} under epoch ${input.intent.epoch + 1}.`,
+    effect: `Publish a snapshot in which ${served(input, regions)}.`,
+    proof: `The store's newest snapshot says that ${served(input, regions)} under epoch ${input.intent.epoch + 1}.`,
     undo: rollback
       ? "none: what was left is bad; another release is another activation"
       : `Publish a snapshot in which every region serves ${lastGood(input.intent).slice(0, 19)} again, all at once.`,
@@ -131,6 +131,10 @@ function step(
     ...sentences,
     deadlineMs: Math.max(LEAST_DEADLINE_MS[kind] ?? USUAL_DEADLINE_MS, probing),
   };
+}
+
+function served(input: ReleasePlanInput, regions: readonly string[]): string {
+  return `${names(regions)} ${regions.length === 1 ? "serves" : "serve"} ${short(input)}`;
 }
 
 function short({ decision }: ReleasePlanInput): string {

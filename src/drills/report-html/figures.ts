@@ -8,7 +8,8 @@ const LETTER = 1.2;
 /** On a telephone only segments from this many percent on keep their name. */
 const WIDE_FROM = 34;
 
-const PHASE_MEANS: Readonly<Record<Phase, string>> = {
+/** What each phase means where traffic was moved. */
+const MOVED: Readonly<Record<Phase, string>> = {
   detect: "from the fault until the region is judged failed",
   decide: "until the plan is written",
   verify: "until the standby is proven ready",
@@ -16,12 +17,30 @@ const PHASE_MEANS: Readonly<Record<Phase, string>> = {
   propagate: "until a canary is answered by the standby",
 };
 
+/** And where it stayed, as with a release that was rolled back. */
+const STAYED: Readonly<Record<Phase, string>> = {
+  detect: "from the first region that had it until the release is judged bad",
+  decide: "until the plan is written",
+  verify: "until the release’s epoch is raised",
+  open: "until the snapshot with the good release is published",
+  propagate: "until every gateway has it and a canary is answered with it everywhere",
+};
+
+/** A cure that moves nobody has nothing to move back. */
+export function movesNobody({ failback }: Pick<ReportContent, "failback">): boolean {
+  return failback.completed && failback.to === null;
+}
+
 /** Objective and actual of both promises, each pair with its bar. */
-export function objectivesSection({ objective, actual }: ReportContent): Markup {
+export function objectivesSection(content: ReportContent): Markup {
+  const { objective, actual } = content;
+  const stayed = movesNobody(content);
   return html`<section id="objectives"><h2>Objectives and actuals</h2><div class="pair">
     ${objectiveMarkup({
       title: "Recovery time",
-      means: "from the fault until answers come from the standby",
+      means: stayed
+        ? "from the first region that had it until the good one is proven everywhere"
+        : "from the fault until answers come from the standby",
       names: ["RTO", "RTA"],
       objective: objective.rtoSeconds,
       actual: actual.rtaSeconds,
@@ -30,7 +49,9 @@ export function objectivesSection({ objective, actual }: ReportContent): Markup 
     })}
     ${objectiveMarkup({
       title: "Recovery point",
-      means: "accepted changes that the standby did not have",
+      means: stayed
+        ? "no traffic and no index moved, so that no accepted change was left behind"
+        : "accepted changes that the standby did not have",
       names: ["RPO", "RPA"],
       objective: objective.rpoSeconds,
       actual: actual.rpaSeconds,
@@ -69,7 +90,9 @@ function judgementOf({ names, objective, actual, measuredAt }: Objective, kept: 
 }
 
 /** Where the recovery time went, phase by phase. */
-export function splitSection({ split }: ReportContent): Markup {
+export function splitSection(content: ReportContent): Markup {
+  const { split } = content;
+  const means = movesNobody(content) ? STAYED : MOVED;
   const total = split.totalSeconds;
   const phases = PHASES.map((phase) => ({ phase, seconds: phaseSeconds(split, phase) }));
   const segments = phases.map(({ phase, seconds }) => {
@@ -81,7 +104,7 @@ export function splitSection({ split }: ReportContent): Markup {
   });
   const rows = phases.map(
     ({ phase, seconds }) =>
-      html`<tr><td><span class="swatch ${phase}"></span>${phase}</td><td class="num">${measured(seconds)}</td><td class="num soft">${percentOf(seconds, total)}</td><td class="soft means">${PHASE_MEANS[phase]}</td></tr>`,
+      html`<tr><td><span class="swatch ${phase}"></span>${phase}</td><td class="num">${measured(seconds)}</td><td class="num soft">${percentOf(seconds, total)}</td><td class="soft means">${means[phase]}</td></tr>`,
   );
   return html`<section id="split"><h2>Where the recovery time went</h2>
     ${total > 0 ? html`<div class="stack">${segments}</div>` : html`<p>No recovery was measured.</p>`}

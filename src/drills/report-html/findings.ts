@@ -1,5 +1,5 @@
 import type { EpochChange, ReportCheck, ReportContent } from "../../core/evidence/report.ts";
-import { checksSentence } from "./figures.ts";
+import { checksSentence, movesNobody } from "./figures.ts";
 import { count, counted, measured, offset, utcDate } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
 
@@ -28,8 +28,7 @@ function verdictSentence(content: ReportContent, passed: boolean): string {
   const { actual, failback, checks } = content;
   const held = checksSentence(content);
   if (passed) {
-    // A cure that moves nobody has nothing to move back.
-    if (failback.completed && failback.to === null) {
+    if (movesNobody(content)) {
       return `${held} It was cured ${measured(actual.rtaSeconds)} after the fault, and no traffic was moved.`;
     }
     const took = failback.tookSeconds === null ? "" : ` in ${measured(failback.tookSeconds)}`;

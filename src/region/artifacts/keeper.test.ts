@@ -222,3 +222,21 @@ test("a release whose model is no model is refused where it lies, and its status
   assert.deepEqual([held?.digest, held?.state], [digest, "refused"]);
   assert.match(held?.error ?? "", /no CNCF ModelPack artifact/);
 });
+
+test("a source with one changed byte refuses the release at once, with both digests", async () => {
+  const { digest, blobs } = await putSample(source, "v1");
+  const broken = blobs.at(-2)?.descriptor.digest ?? "";
+  const file = join(folder, "source", "blobs", ...broken.split(":"));
+  const bytes = await readFile(file);
+  bytes[7] = (bytes[7] ?? 0) ^ 1;
+  await writeFile(file, bytes);
+  const known = { complete: true, detail: "known" };
+  const releases = withArtifacts(
+    { fetch: async () => known, verify: async () => known },
+    keeperOf(),
+  );
+  await assert.rejects(releases.fetch(digest, 10_000), {
+    code: "RELEASE_INVALID",
+    message: new RegExp(`expected ${broken}.*found sha256:|${broken}.*found sha256:`),
+  });
+});

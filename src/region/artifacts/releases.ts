@@ -14,7 +14,9 @@ export function withArtifacts(
     async fetch(digest, timeoutMs) {
       const known = await releases.fetch(digest, timeoutMs);
       if (!known.complete) return known;
-      const held = await keeper.fetch(digest, timeoutMs);
+      const held = await keeper.fetch(digest, timeoutMs).catch((error: unknown) => {
+        throw asRefused(error);
+      });
       return { ...held, detail: `${known.detail}; ${held.detail}` };
     },
     async verify(digest) {
