@@ -11,6 +11,8 @@ import { ensureInstalled } from "./setup.mjs";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const main = join(root, "src", "cli", "main.ts");
 const bundledNode = join(root, "node_modules", "node", "bin", "node");
+// As in src/app/process.ts, which says why.
+const nodeFlags = ["--min-semi-space-size=16", "--max-semi-space-size=16"];
 
 if (process.features.typescript) {
   await import(main);
@@ -22,7 +24,9 @@ if (process.features.typescript) {
     );
     process.exit(1);
   }
-  const child = spawn(bundledNode, [main, ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(bundledNode, [...nodeFlags, main, ...process.argv.slice(2)], {
+    stdio: "inherit",
+  });
   // The terminal sends Ctrl-C to both processes; the child decides when it has cleaned up.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
     process.on(signal, () => child.kill(signal));

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { NODE_FLAGS } from "../../src/app/process.ts";
 import { type Bench, freePort, ROOT, untilListening } from "../support/bench.ts";
 import {
   type Contender,
@@ -33,13 +34,17 @@ export async function startTideover(
   const main = join(ROOT, "src", "cli", "main.ts");
   const threads = ["--workers", String(workers)];
   const args = ["gateway", "--spec", spec, "--data", data, "--region", "here", ...threads];
-  const child = bench.start("tideover", [process.execPath, ...nodeFlags, main, ...args], {
-    // Several workers on one core would only show what their switching costs.
-    core: workers === 1 ? bench.cores.measured : null,
-    // The channel ends it when the benchmark is gone, however that came about.
-    ipc: true,
-    env: { TIDEOVER_LOG: "warn" },
-  });
+  const child = bench.start(
+    "tideover",
+    [process.execPath, ...NODE_FLAGS, ...nodeFlags, main, ...args],
+    {
+      // Several workers on one core would only show what their switching costs.
+      core: workers === 1 ? bench.cores.measured : null,
+      // The channel ends it when the benchmark is gone, however that came about.
+      ipc: true,
+      env: { TIDEOVER_LOG: "warn" },
+    },
+  );
   await untilListening(port, child, () => bench.logOf("tideover"));
   const on = "authentication, rate limit, policy, prompt, audit file and metrics on";
   const note = workers === 1 ? on : `${workers} workers, on no core of their own; ${on}`;

@@ -20,6 +20,7 @@ import { refuse, retryAfter } from "./chain/refuse.ts";
 import * as endpoints from "./endpoints.ts";
 import type { Tools } from "./options.ts";
 import { reply } from "./reply.ts";
+import type { ServedSnapshot } from "./served-release.ts";
 
 /** One exchange with a caller, before anything of it was judged. */
 interface Exchange {
@@ -53,20 +54,21 @@ function pathsOf(tools: Tools): readonly Path[] {
   // Once: a chain of its own would give every API its own rate limit.
   const chain = requestChain(tools);
   const guarded = authenticate();
-  const withSnapshot = (handler: Handler) => (exchange: Exchange) => run(tools, handler, exchange);
+  const chained = (handler: Handler) => (exchange: Exchange) => run(tools, handler, exchange);
+  const listed = (handler: Handler) => (exchange: Exchange) => runNamed(tools, handler, exchange);
   return [
-    { path: "/v1/chat/completions", methods: { POST: withSnapshot(chain) } },
-    { path: "/v1/completions", methods: { POST: withSnapshot(completions(chain)) } },
-    { path: "/v1/responses", methods: { POST: withSnapshot(responses(chain)) } },
+    { path: "/v1/chat/completions", methods: { POST: chained(chain) } },
+    { path: "/v1/completions", methods: { POST: chained(completions(chain)) } },
+    { path: "/v1/responses", methods: { POST: chained(responses(chain)) } },
     {
       path: "/v1/embeddings",
-      methods: { POST: withSnapshot((call) => chain({ ...call, api: "embeddings" })) },
+      methods: { POST: chained((call) => chain({ ...call, api: "embeddings" })) },
     },
-    { path: "/v1/models", methods: { GET: withSnapshot(guarded(endpoints.models())) } },
+    { path: "/v1/models", methods: { GET: listed(guarded(endpoints.models())) } },
     {
       path: /^\/v1\/models\/(?<rest>.+)$/,
       methods: {
-        GET: (exchange) => run(tools, guarded(endpoints.model(exchange.rest)), exchange),
+        GET: (exchange) => runNamed(tools, guarded(endpoints.model(exchange.rest)), exchange),
       },
     },
     { path: "/healthz", methods: { GET: () => endpoints.health(tools) } },
@@ -184,12 +186,29 @@ function wrongMethod(method: string, pathname: string, allow: string): WholeAnsw
 }
 
 /** Runs a handler that needs a snapshot. */
-async function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<Answer> {
+function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<Answer> | Answer {
+  const snapshot = tools.snapshots.current();
+  return snapshot === null ? refuse(noSnapshot(tools)) : handler(callOf(tools, snapshot, exchange));
+}
+
+/** The same for one whose answers do not say themselves which snapshot they were made under. */
+async function runNamed(tools: Tools, handler: Handler, exchange: Exchange): Promise<Answer> {
   const snapshot = tools.snapshots.current();
   if (snapshot === null) return refuse(noSnapshot(tools));
+  const call = callOf(tools, snapshot, exchange);
+  const answer = await handler(call);
+  const told = answer.kind === "unanswered" ? nobodyAnswered(call, answer.facts) : answer;
+  // A list of workflows, too, is what one snapshot says and another may not.
+  return withHeaders(told, {
+    [HEADERS.release]: snapshot.releaseDigest,
+    [HEADERS.snapshot]: String(snapshot.number),
+  });
+}
+
+function callOf(tools: Tools, snapshot: ServedSnapshot, exchange: Exchange): Call {
   const { request, id, signal } = exchange;
   const forwardedBy = request.headers[HEADERS.forwardedBy];
-  const call: Call = {
+  return {
     id,
     api: "chat",
     toChat: null,
@@ -209,19 +228,13 @@ async function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<
     embeddings: null,
     route: null,
     mode: null,
-    documents: [],
+    documents: NO_DOCUMENTS,
   };
-  const answer = await handler(call);
-  const told = answer.kind === "unanswered" ? nobodyAnswered(call, answer.facts) : answer;
-  // A list of workflows, too, is what one snapshot says and another may not.
-  return withHeaders(told, {
-    [HEADERS.release]: snapshot.releaseDigest,
-    [HEADERS.snapshot]: String(snapshot.number),
-  });
 }
 
 /** Until the body was read. */
 const NOTHING = Buffer.alloc(0);
+const NO_DOCUMENTS: Call["documents"] = [];
 
 /** Digests first: `timingSafeEqual` wants equal lengths, and a length is a secret's property too. */
 function holdsToken(token: string | null, given: unknown): boolean {

@@ -24,10 +24,10 @@ export function parse(): Link {
     const asked =
       call.api === "embeddings" ? askedVectors(call, json.value) : askedChat(call, json.value);
     if (!asked.ok) return refuse({ status: 400, ...asked });
-    const { bytes = body.bytes, ...read } = asked.read;
+    const { bytes = body.bytes, workflow, request, embeddings } = asked.read;
     // The same bound in every region: the next gateway judges what it is forwarded.
     if (bytes.length > limit) return refuse(tooLarge(limit));
-    return next({ ...call, ...read, body: bytes });
+    return next({ ...call, workflow, request, embeddings, body: bytes });
   };
 }
 

@@ -4,9 +4,9 @@ import { HEADERS } from "../../wire/headers.ts";
 import type { Tools } from "../options.ts";
 import { sharedWithin } from "../within.ts";
 import type {
+  Answer,
   Call,
   Facts,
-  Handler,
   Link,
   StreamEnd,
   StreamedAnswer,
@@ -32,7 +32,13 @@ type Outcome = AuditRecord["outcome"];
 export function record(tools: Tools): Link {
   const kept = keeping(tools);
   return (next) => async (call) => {
-    const answer = announced(tools, call, await answerOf(tools, call, next));
+    let came: Answer;
+    try {
+      came = await next(call);
+    } catch (error) {
+      came = failed(tools, call, error);
+    }
+    const answer = announced(tools, call, came);
     if (answer.kind === "stream") return { ...answer, parts: new Recorded(kept, call, answer) };
     const tally = new Tally();
     tally.see(answer.body);
@@ -42,26 +48,18 @@ export function record(tools: Tools): Link {
 }
 
 /** A fault of ours is an answer too, with its id and its record, and never takes the process down. */
-async function answerOf(
-  tools: Tools,
-  call: Call,
-  next: Handler,
-): Promise<WholeAnswer | StreamedAnswer> {
-  try {
-    const answer = await next(call);
-    return answer.kind === "unanswered" ? nobodyAnswered(call, answer.facts) : answer;
-  } catch (error) {
-    tools.logger.error({ requestId: call.id, err: error }, "a request failed inside the gateway");
-    return refuse({
-      status: 500,
-      code: "internal_error",
-      message: `The gateway of ${tools.region} failed on this request; its log has the cause under ${call.id}.`,
-    });
-  }
+function failed(tools: Tools, call: Call, error: unknown): WholeAnswer {
+  tools.logger.error({ requestId: call.id, err: error }, "a request failed inside the gateway");
+  return refuse({
+    status: 500,
+    code: "internal_error",
+    message: `The gateway of ${tools.region} failed on this request; its log has the cause under ${call.id}.`,
+  });
 }
 
 /** Puts what is known on the answer. What a forwarded answer already says of itself stays. */
-function announced(tools: Tools, call: Call, answer: WholeAnswer | StreamedAnswer): Told {
+function announced(tools: Tools, call: Call, came: Answer): Told {
+  const answer = came.kind === "unanswered" ? nobodyAnswered(call, came.facts) : came;
   const { known } = call;
   const facts = allFacts(known, answer.facts);
   const { workflow, mode, promptVersion, watermark, epoch } = facts;

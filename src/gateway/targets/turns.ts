@@ -164,17 +164,22 @@ async function tried(tools: Tools, call: Call, visit: Visit): Promise<Judged | n
   const tookMs = tools.clock.monotonic() - startedAt;
   const judged = party.judge(exchanged);
   const reached = exchanged.kind !== "failed" || exchanged.reached;
-  attempts.push({ ...attemptOf(judged), ...nameOf(party), tookMs, reached });
+  attempts.push(attemptOf(judged, party, tookMs, reached));
   if (reached) spend(call);
   if (judged.kind === "failed" && call.signal.aborted) return null;
   remember(tools, claim, measure, tookMs, exchanged, judged);
   return judged;
 }
 
-function attemptOf(judged: Judged) {
-  if (judged.kind === "failed") return { outcome: judged.fault.because, fault: judged.fault };
+function attemptOf(judged: Judged, party: Party, tookMs: number, reached: boolean): Attempt {
+  const { name: target, region } = party;
+  if (judged.kind === "failed") {
+    const { fault } = judged;
+    return { target, region, outcome: fault.because, fault, tookMs, reached };
+  }
   const { outcome, refused } = judged;
-  return refused === undefined ? { outcome } : { outcome, refused };
+  const attempt = { target, region, outcome, tookMs, reached };
+  return refused === undefined ? attempt : { ...attempt, refused };
 }
 
 function nameOf({ name, region }: Party) {
