@@ -15,6 +15,7 @@ import { openIndexes } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
 import { claimsOf, releaseVerifier } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
+import { openSources } from "./sources.ts";
 import { trustOf } from "./trust-root.ts";
 
 /** One region's agent: the only process that writes the region's indexes. */
@@ -33,6 +34,7 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
   const store = openSqliteStore({ path: estate.data.store, clock });
   const probe = createHttpProbe();
   const indexes = await openIndexes(estate, regionName, { readOnly: false });
+  const sources = await openSources(estate);
   const audit = await openJsonlAudit({ path: files.audit });
   const artifacts = openArtifacts(estate, regionName, { clock, store });
   const trust = trustOf(estate, regionName);
@@ -51,13 +53,21 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
     clock,
     probe,
     indexes,
+    sources,
     audit,
     token: keys.token,
     canaryKeys: new Map(Object.entries(keys.canaryKeys)),
     targetKeys: targetKeys(region),
     logger: createLogger(`agent:${regionName}`, estate.environment.logLevel),
   });
-  return closing(agent, [...(artifacts?.opened ?? []), ...indexes.values(), audit, probe, store]);
+  return closing(agent, [
+    ...(artifacts?.opened ?? []),
+    ...indexes.values(),
+    ...sources.values(),
+    audit,
+    probe,
+    store,
+  ]);
 }
 
 /** API keys of runtime targets, from the environment variables that the spec names. */

@@ -35,6 +35,8 @@ const SPEC_RULES: readonly Rule[] = [
   engines.serverIsNamed,
   engines.partsFitTheEngine,
   engines.graphsCanBeBuilt,
+  engines.oneSourceEach,
+  engines.adoptedVectorsAreNamed,
   promises.rtoCanBeMet,
   promises.confirmOutlastsProbes,
   promises.witnessesCanAgree,

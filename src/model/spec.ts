@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { adoptSchema } from "./adopt.ts";
 import { artifactsSpecSchema } from "./artifact-spec.ts";
 import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
@@ -176,6 +177,9 @@ const indexSchema = z.strictObject({
   maxLag: durationSchema
     .describe("How far a replica may lag its source and still be ready.")
     .prefault("5s"),
+  adopt: adoptSchema
+    .optional()
+    .describe("A PostgreSQL table that somebody else writes: its rows are this index's documents."),
   digestKeyEnv: z
     .string()
     .regex(

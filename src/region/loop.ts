@@ -1,4 +1,5 @@
 import { artifactParts } from "./artifacts/keep-artifacts.ts";
+import { captureParts } from "./capture.ts";
 import { createFeeder } from "./feed-gateway.ts";
 import { followStore } from "./follow-store.ts";
 import { goldenParts } from "./golden-rounds.ts";
@@ -25,6 +26,7 @@ function partsOf(world: World): Part[] {
     ...lookParts(world),
     { name: "follow the store", everyMs, work: () => followStore(world) },
     ...indexParts(world),
+    ...captureParts(world),
     { name: "feed the gateway", everyMs, work: createFeeder(world) },
     { name: "report", everyMs, work: createReporter(world) },
     ...readinessParts(world),

@@ -8,6 +8,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { IndexStore } from "../ports/index.ts";
 import type { Probe } from "../ports/probe.ts";
 import type { RegionReleases } from "../ports/releases.ts";
+import type { ChangeSource } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { ArtifactKeeper } from "./artifacts/keeper.ts";
 
@@ -35,6 +36,8 @@ export interface AgentOptions {
   readonly probe: Probe;
   /** This region's copies. The agent is their only writer. */
   readonly indexes: ReadonlyMap<IndexName, IndexStore>;
+  /** What indexes are fed from, of those that adopt somebody else's table; none when absent. */
+  readonly sources?: ReadonlyMap<IndexName, ChangeSource>;
   /** The log that this region's gateway writes; only read here. */
   readonly audit: AuditLog;
   /** The estate's token: callers of the agent must hold it, and so does the agent as a caller. */

@@ -1,7 +1,7 @@
 import type { RegionSpec } from "../../model/spec.ts";
 import { type Finding, type Rule, regionsOf } from "./rule.ts";
 
-/** Rules about what a region keeps its copies of indexes in. */
+/** Rules about what a region keeps its copies of indexes in, and what indexes are fed from. */
 
 type IndexPart = NonNullable<RegionSpec["components"]["index"]>;
 
@@ -38,3 +38,21 @@ export const graphsCanBeBuilt: Rule = each(({ hnsw }, path) => {
   const instead = `write m: ${Math.floor(hnsw.efConstruction / 2)} or less, or a larger efConstruction`;
   return [{ path: [...path, "hnsw", "m"], message, instead }];
 });
+
+/** Two pipelines of one index would each take the other's documents for its own. */
+export const oneSourceEach: Rule = (spec) =>
+  Object.entries(spec.indexes).flatMap(([name, { adopt, corpus }]): Finding[] => {
+    if (adopt === undefined || corpus === undefined) return [];
+    const message = `is given while ${name} adopts table ${adopt.table}`;
+    const instead = "remove one of the two, or make two indexes of it";
+    return [{ path: ["indexes", name, "corpus"], message, instead }];
+  });
+
+export const adoptedVectorsAreNamed: Rule = (spec) =>
+  Object.entries(spec.indexes).flatMap(([name, { adopt }]): Finding[] => {
+    if (adopt === undefined || (adopt.embedding ?? adopt.columns.embedding) !== undefined)
+      return [];
+    const message = "does not say which embedding version made the vectors";
+    const instead = "add embedding: NAME, or columns.embedding where a column says it";
+    return [{ path: ["indexes", name, "adopt"], on: "key", value: "", message, instead }];
+  });
