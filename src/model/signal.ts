@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { indexFaultSchema, indexStandingSchema, watermarksSchema } from "./index-health.ts";
 import { goldenScoreSchema, outcomeWindowSchema } from "./outcomes.ts";
 import { positionSchema } from "./position.ts";
 import { troubleSchema } from "./trouble.ts";
@@ -58,6 +59,14 @@ export const indexStateSchema = z.strictObject({
   /** Changes that only this region had when it came back under a newer owner. */
   orphans: z.int(),
   error: z.string().nullable(),
+  /** Whether this copy may answer; absent when nobody asked it. */
+  standing: indexStandingSchema.optional(),
+  /** What is wrong with this copy: null when a look found nothing, absent before the first look. */
+  fault: indexFaultSchema.nullable().optional(),
+  /** What the pipeline vouched for, as far as this copy has applied it. */
+  watermarks: watermarksSchema.optional(),
+  /** The newest look at what this copy really holds: wall clock of its end, and its cost. */
+  scrub: z.strictObject({ atMs: z.number(), records: z.int(), tookMs: z.number() }).optional(),
 });
 export type IndexState = z.infer<typeof indexStateSchema>;
 
