@@ -2,6 +2,7 @@ import { z } from "zod";
 import { artifactsSpecSchema } from "./artifact-spec.ts";
 import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
+import { freshnessSpecSchema, stalePolicySchema } from "./freshness.ts";
 import { reflexSpecSchema } from "./reflex.ts";
 import { durationSchema, sizeSchema } from "./units.ts";
 
@@ -175,6 +176,9 @@ const indexSchema = z.strictObject({
   maxLag: durationSchema
     .describe("How far a replica may lag its source and still be ready.")
     .prefault("5s"),
+  freshness: freshnessSpecSchema
+    .optional()
+    .describe("How late the pipeline may be; absent: nobody judges it."),
 });
 
 const retrievalSchema = z.strictObject({
@@ -184,6 +188,9 @@ const retrievalSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe("false: when the index cannot serve, the workflow goes on as `no-retrieval`."),
+  stale: stalePolicySchema
+    .default("label")
+    .describe("What becomes of an answer from documents beyond the index's `freshness`."),
 });
 
 const consistencySchema = z.strictObject({

@@ -52,12 +52,14 @@ async function oneMove(world: World, local: LocalIndex, ownership: Ownership): P
   const own = await store.position();
   const last = own.seq === 0 ? null : await store.entryAt(own.seq);
   const epoch = await store.epoch();
+  const askedAt = world.options.clock.monotonic();
   const word = await askOwner(world, ownership, own.seq);
   local.sawOwner(word.position, world.options.clock.monotonic());
   const owner = { position: word.position, epoch: ownership.epoch, atOurSeq: word.at };
   const move = nextMove({ own: { position: own, epoch, last }, owner });
   switch (move.move) {
     case "level":
+      local.wasLevel(askedAt, ownership.epoch);
       return { level: true, own, owner: word.position };
     case "pull":
       await applyPage(world, local, ownership, move.after);
@@ -75,7 +77,9 @@ async function oneMove(world: World, local: LocalIndex, ownership: Ownership): P
       });
   }
   const reached = await store.position();
-  return { level: isEqual(reached, word.position), own: reached, owner: word.position };
+  const level = isEqual(reached, word.position);
+  if (level) local.wasLevel(askedAt, ownership.epoch);
+  return { level, own: reached, owner: word.position };
 }
 
 function isEqual(a: Position, b: Position): boolean {

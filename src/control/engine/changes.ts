@@ -42,11 +42,11 @@ export function createChanges(): Changes {
 }
 
 /** Counts and durations; never the figures in a name such as `eu-west-1`. */
-const FIGURE = /(?<![\w-])\d+(?:\.\d+)?(?: (?:ms|s|min))?(?![\w-])/g;
+const FIGURE = /(?<![\w-])\d+(?:\.\d+)?(?: (?:ms|s|min(?: \d+ s)?))?(?![\w-])/g;
 
 /** A release that is bad after another one was is news, too. */
-function nameOf({ domain, region, release = "" }: Verdict): string {
-  return `${domain}/${region}/${release}`;
+function nameOf({ domain, region, release = "", index = "", tenant = "" }: Verdict): string {
+  return `${domain}/${region}/${release}/${index}/${tenant}`;
 }
 
 function shapeOf({ kind, from, to, because }: Decision): string {
@@ -54,9 +54,15 @@ function shapeOf({ kind, from, to, because }: Decision): string {
 }
 
 function verdictFact(verdict: Verdict): Fact {
-  const { region, release, health, because } = verdict;
-  const what = release === undefined ? region : `release ${release.slice(0, 19)} in ${region}`;
-  return { kind: "verdict", text: `${what} is ${health}: ${because}`, data: { verdict } };
+  const { health, because } = verdict;
+  const text = `${subjectOf(verdict)} is ${health}: ${because}`;
+  return { kind: "verdict", text, data: { verdict } };
+}
+
+function subjectOf({ region, release, index, tenant }: Verdict): string {
+  if (release !== undefined) return `release ${release.slice(0, 19)} in ${region}`;
+  if (index === undefined) return region;
+  return `index ${index} in ${region}${tenant === undefined ? "" : ` for ${tenant}`}`;
 }
 
 function decisionFact(decision: Decision): Fact {

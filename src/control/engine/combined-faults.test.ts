@@ -93,6 +93,8 @@ function thought(moment: Moment, faults: Faults, sinceMs = 8_000): Thought {
         scores: [scoreOf(OLD, faults), ...(runs(region) === NEW ? [scoreOf(NEW, faults)] : [])],
       })),
     },
+    copies: [],
+    clocks: [],
     snapshot: null,
     gateways: new Map(),
   };
