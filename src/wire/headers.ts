@@ -13,6 +13,10 @@ export const HEADERS = {
   prompt: "x-tideover-prompt",
   /** `<seq>@<ISO time of the newest applied change>`. */
   watermark: "x-tideover-index-watermark",
+  /** On an answer from documents that are older than promised: `<index>;age=<seconds>`. */
+  stale: "x-tideover-stale",
+  /** On a question: the position of the index that it must not be answered before. */
+  minPosition: "x-tideover-min-position",
   epoch: "x-tideover-epoch",
   snapshot: "x-tideover-snapshot",
   /** Set by a gateway that forwards: names it, and forbids forwarding again. */

@@ -93,6 +93,8 @@ export interface Facts {
   readonly mode: string | null;
   readonly promptVersion: string | null;
   readonly watermark: string | null;
+  /** How old the documents are, where that is older than promised: as the header says it. */
+  readonly stale: string | null;
   readonly sources: readonly string[];
   readonly forwardedTo: string | null;
   readonly target: string | null;

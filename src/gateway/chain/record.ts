@@ -68,11 +68,12 @@ function announced(tools: Tools, call: Call, answer: Told): Told {
     [HEADERS.release]: call.snapshot.releaseDigest,
     [HEADERS.snapshot]: String(call.snapshot.number),
   };
-  const { workflow, mode, promptVersion, watermark, epoch } = facts;
+  const { workflow, mode, promptVersion, watermark, stale, epoch } = facts;
   if (typeof workflow === "string") headers[HEADERS.workflow] = workflow;
   if (typeof mode === "string") headers[HEADERS.mode] = mode;
   if (typeof promptVersion === "string") headers[HEADERS.prompt] = promptVersion;
   if (typeof watermark === "string") headers[HEADERS.watermark] = watermark;
+  if (typeof stale === "string") headers[HEADERS.stale] = stale;
   if (typeof epoch === "number") headers[HEADERS.epoch] = String(epoch);
   return { ...answer, headers: Object.assign(headers, answer.headers) };
 }
@@ -214,6 +215,7 @@ function toRecord(
     releaseDigest: headers[HEADERS.release] ?? call.snapshot.releaseDigest,
     promptVersion: facts.promptVersion ?? null,
     watermark: facts.watermark ?? null,
+    ...(facts.stale ? { stale: facts.stale } : {}),
     sources: [...(facts.sources ?? [])],
     forwardedTo: facts.forwardedTo ?? null,
     target: facts.target ?? null,
