@@ -22,7 +22,9 @@ export function createChanges(): Changes {
 
   return {
     since(verdicts, decisions) {
-      const news = verdicts.filter((one) => (health.get(nameOf(one)) ?? "unknown") !== one.health);
+      const news = verdicts.filter(
+        (one) => tells(one) && (health.get(nameOf(one)) ?? "unknown") !== one.health,
+      );
       const changed = decisions.filter((one) => sentences.get(one.workflow) !== shapeOf(one));
       if (news.length === 0 && changed.length === 0) return null;
       return {
@@ -31,7 +33,7 @@ export function createChanges(): Changes {
       };
     },
     written(verdicts, decisions) {
-      for (const one of verdicts) health.set(nameOf(one), one.health);
+      for (const one of verdicts.filter(tells)) health.set(nameOf(one), one.health);
       for (const one of decisions) sentences.set(one.workflow, shapeOf(one));
     },
     forget() {
@@ -39,6 +41,14 @@ export function createChanges(): Changes {
       sentences.clear();
     },
   };
+}
+
+/**
+ * That nobody can judge an index is said by the verdict on its region, or is over in a moment. What
+ * was true of the index before stays true until somebody knows better.
+ */
+function tells({ index, health }: Verdict): boolean {
+  return index === undefined || health !== "unknown";
 }
 
 /** Counts and durations; never the figures in a name such as `eu-west-1`. */
