@@ -156,7 +156,7 @@ export class MemoryIndex implements IndexStore {
 
   async search(query: IndexQuery): Promise<IndexHit[]> {
     const state = this.#read();
-    refuseUnanswering(state.standing);
+    refuseUnanswering(state.standing, query.proving);
     const records = [...state.live.values()];
     refuseForeignQuery(heldVectors(records), query);
     const found = records
