@@ -1,4 +1,10 @@
 import { z } from "zod";
+import {
+  indexFaultSchema,
+  indexScrubSchema,
+  indexStandingSchema,
+  watermarksSchema,
+} from "./index-health.ts";
 import { goldenScoreSchema, outcomeWindowSchema } from "./outcomes.ts";
 import { positionSchema } from "./position.ts";
 import { troubleSchema } from "./trouble.ts";
@@ -58,6 +64,12 @@ export const indexStateSchema = z.strictObject({
   /** Changes that only this region had when it came back under a newer owner. */
   orphans: z.int(),
   error: z.string().nullable(),
+  /** Absent (all four): this agent does not look, or its index cannot be read. */
+  standing: indexStandingSchema.optional(),
+  /** What is wrong with this copy; null when nothing is known to be. */
+  fault: indexFaultSchema.nullable().optional(),
+  watermarks: watermarksSchema.optional(),
+  scrub: indexScrubSchema.optional(),
 });
 export type IndexState = z.infer<typeof indexStateSchema>;
 

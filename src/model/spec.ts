@@ -166,6 +166,24 @@ const tenantSchema = z.strictObject({
     .describe("SHA-256 of each API key of this tenant. `tideover key` makes a key and its hash."),
 });
 
+const scrubSchema = z.strictObject({
+  everyRecordOnce: durationSchema
+    .prefault("1h")
+    .describe("Time in which every record is read again and compared with what was written."),
+  restoreAbove: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.2)
+    .describe("Share of records above which a copy is restored rather than repaired."),
+  recall: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.95)
+    .describe("Share of an exact search's results that the engine's own search must find."),
+});
+
 const indexSchema = z.strictObject({
   home: nameSchema.describe("Region whose pipeline writes this index at first."),
   corpus: z
@@ -175,6 +193,9 @@ const indexSchema = z.strictObject({
   maxLag: durationSchema
     .describe("How far a replica may lag its source and still be ready.")
     .prefault("5s"),
+  scrub: scrubSchema
+    .prefault({})
+    .describe("How each copy is looked at for damage, and what it must be able to do."),
 });
 
 const retrievalSchema = z.strictObject({

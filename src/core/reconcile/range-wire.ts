@@ -21,7 +21,7 @@ export const MOST_PARTS = 65_536;
 
 export function encodeQuestion(question: WireQuestion): Buffer {
   const out = new ByteWriter();
-  const kind = question.whole === true ? "whole" : question.ask;
+  const kind = question.ask === "named" && question.whole === true ? "whole" : question.ask;
   out.number(KINDS.indexOf(kind)).raw(question.nonce);
   switch (question.ask) {
     case "sums":

@@ -4,14 +4,10 @@ import { payloadSchema } from "../../model/change.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import { understood } from "./range-wire.ts";
 
-/** Whole records in bytes, vectors as they are: about 30 bytes more than what they hold. */
-export function encodeRecords(records: readonly StoredRecord[]): Buffer {
-  const out = new ByteWriter();
-  for (const record of records) writeRecord(out, record);
-  return out.done();
-}
-
-/** Those of the first records that fit, and always one. */
+/**
+ * Whole records in bytes, vectors as they are: about 30 bytes more than what they hold. Those of the
+ * first records that fit, and always one.
+ */
 export function encodeWithin(records: readonly StoredRecord[], mostBytes: number): Buffer {
   const out = new ByteWriter();
   for (const [at, record] of records.entries()) {
