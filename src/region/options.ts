@@ -9,7 +9,7 @@ import type { Probe } from "../ports/probe.ts";
 import type { RegionReleases } from "../ports/releases.ts";
 import type { Store } from "../ports/store.ts";
 import type { ArtifactKeeper } from "./artifacts/keeper.ts";
-import type { ProofQuestion } from "./indexes/questions.ts";
+import type { ProofQuestion } from "./indexes/proof-question.ts";
 
 /** What an agent needs. It closes none of it: whoever opened a thing closes it. */
 export interface AgentOptions {

@@ -9,7 +9,7 @@ import type { Probe } from "../../ports/probe.ts";
 import { AGENT_PATHS } from "../../wire/headers.ts";
 import { askJson } from "../peer.ts";
 import type { World } from "../world.ts";
-import type { ProofQuestion } from "./questions.ts";
+import type { ProofQuestion } from "./proof-question.ts";
 
 /** Bytes in base64, with where the copy stood when they were read. */
 export const framedSchema = z.object({ at: positionSchema, data: z.base64() });

@@ -7,7 +7,8 @@ import type { IndexQuery } from "../../ports/index.ts";
 import type { LocalIndex } from "../local-index.ts";
 import type { World } from "../world.ts";
 import type { IndexPeer } from "./ask.ts";
-import { type ProofQuestion, proofQuestions } from "./questions.ts";
+import type { ProofQuestion } from "./proof-question.ts";
+import { proofQuestions } from "./questions.ts";
 
 /** What a copy's own searches show of it. null: could not be asked, or would say nothing. */
 export interface Proofs {
