@@ -2,6 +2,7 @@ import { z } from "zod";
 import { artifactsSpecSchema } from "./artifact-spec.ts";
 import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
+import { scrubSpecSchema } from "./index-scrub-spec.ts";
 import { reflexSpecSchema } from "./reflex.ts";
 import { durationSchema, sizeSchema } from "./units.ts";
 
@@ -166,24 +167,6 @@ const tenantSchema = z.strictObject({
     .describe("SHA-256 of each API key of this tenant. `tideover key` makes a key and its hash."),
 });
 
-const scrubSchema = z.strictObject({
-  everyRecordOnce: durationSchema
-    .prefault("1h")
-    .describe("Time in which every record is read again and compared with what was written."),
-  restoreAbove: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.2)
-    .describe("Share of records above which a copy is restored rather than repaired."),
-  recall: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.95)
-    .describe("Share of an exact search's results that the engine's own search must find."),
-});
-
 const indexSchema = z.strictObject({
   home: nameSchema.describe("Region whose pipeline writes this index at first."),
   corpus: z
@@ -193,9 +176,19 @@ const indexSchema = z.strictObject({
   maxLag: durationSchema
     .describe("How far a replica may lag its source and still be ready.")
     .prefault("5s"),
-  scrub: scrubSchema
+  scrub: scrubSpecSchema
     .prefault({})
     .describe("How each copy is looked at for damage, and what it must be able to do."),
+  digestKeyEnv: z
+    .string()
+    .regex(
+      /^[A-Z_][A-Z0-9_]*$/,
+      "is no variable name; write the name of an environment variable, such as INDEX_DIGEST_KEY",
+    )
+    .optional()
+    .describe(
+      "Environment variable with the key of this index's digests (32 bytes or more, hex or base64), the same in every region. For indexes whose tenants choose ids and contents; fixed when the index is made.",
+    ),
 });
 
 const retrievalSchema = z.strictObject({

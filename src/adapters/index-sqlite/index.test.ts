@@ -5,29 +5,39 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it, type TestContext } from "node:test";
 import { indexContract } from "../../../test/contract/index.ts";
-import { hitIds, type IndexMaker, logOf, upsert } from "../../../test/contract/index-support.ts";
+import {
+  type Damage,
+  hitIds,
+  type IndexMaker,
+  logOf,
+  upsert,
+  vector,
+} from "../../../test/contract/index-support.ts";
 import type { IndexStore } from "../../ports/index.ts";
 import { openSqliteIndex } from "./index.ts";
 
 interface Bench {
   /** A name in a folder of this test's own. */
   file(name: string): string;
-  open(path: string, readOnly?: boolean): Promise<IndexStore>;
+  open(path: string, readOnly?: boolean, digestKey?: Uint8Array): Promise<IndexStore>;
+  pathOf(index: IndexStore): string;
 }
 
 async function bench(t: TestContext): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), "tideover-index-"));
-  const opened: IndexStore[] = [];
+  const opened = new Map<IndexStore, string>();
   t.after(async () => {
-    for (const index of opened) await index.close();
+    for (const index of opened.keys()) await index.close();
     await rm(folder, { recursive: true });
   });
-  const open = async (path: string, readOnly = false): Promise<IndexStore> => {
-    const index = await openSqliteIndex({ path, readOnly });
-    opened.push(index);
+  const open: Bench["open"] = async (path, readOnly = false, digestKey) => {
+    const key = digestKey === undefined ? {} : { digestKey };
+    const index = await openSqliteIndex({ path, readOnly, ...key });
+    opened.set(index, path);
     return index;
   };
-  return { file: (name) => join(folder, name), open };
+  const pathOf = (index: IndexStore): string => opened.get(index) ?? "";
+  return { file: (name) => join(folder, name), open, pathOf };
 }
 
 /** A closed index file with these documents in it. */
@@ -57,8 +67,23 @@ async function make(t: TestContext): Promise<IndexMaker> {
     place: async () => ({ path: next() }),
     reopen,
   };
-  return { fresh: () => at.open(next()), spoiled, durable };
+  const fresh = (digestKey?: Uint8Array): Promise<IndexStore> => at.open(next(), false, digestKey);
+  const damage = async (index: IndexStore, id: string, how: Damage): Promise<void> => {
+    const other = new DatabaseSync(at.pathOf(index));
+    other.exec(DAMAGES[how].replaceAll(":n", `(SELECT n FROM records WHERE id = '${id}')`));
+    other.close();
+  };
+  return { fresh: () => fresh(), keyed: fresh, damage, spoiled, durable };
 }
+
+const DAMAGES: Readonly<Record<Damage, string>> = {
+  text: "UPDATE texts SET text = 'damaged' WHERE n = :n",
+  vector: `UPDATE records SET vector = x'${Buffer.from(vector(0, 0, 1).buffer).toString("hex")}' WHERE n = :n`,
+  audience: `INSERT INTO scopes SELECT 99, embedding, 'bolt', '["moved"]' FROM scopes LIMIT 1;
+    UPDATE scopes SET labels = '[]' WHERE scope = 99;
+    UPDATE records SET scope = 99 WHERE n = :n`,
+  lost: "DELETE FROM texts WHERE n = :n; DELETE FROM records WHERE n = :n",
+};
 
 indexContract("sqlite", make, { durable: true });
 
@@ -193,22 +218,22 @@ describe("an index file that is damaged", () => {
     const path = at.file("parts.db");
     await filled(at, path, ["a", "b"]);
     const other = new DatabaseSync(path);
-    other.exec("DELETE FROM records WHERE id = 'b'");
+    other.exec("DELETE FROM log WHERE seq = 2");
     other.close();
     const index = await at.open(path);
-    await assert.rejects(index.position(), fault(/log, records and position disagree/));
+    await assert.rejects(index.position(), fault(/log, sums and position disagree/));
   });
 
-  it("is refused by a rewind when its log does not lead to its digests", async (t) => {
+  it("is not served from what a rewind put back when that was altered meanwhile", async (t) => {
     const at = await bench(t);
-    const path = at.file("log.db");
-    await filled(at, path, ["a", "b", "c"]);
-    const other = new DatabaseSync(path);
-    other.exec("UPDATE log SET text = 'flipped' WHERE seq = 1");
-    other.close();
+    const path = at.file("undo.db");
     const index = await at.open(path);
-    await assert.rejects(index.rewindTo(2), fault(/its log does not lead to seq 2/));
-    assert.equal((await index.position()).seq, 3);
+    await index.append(1, [upsert("a"), upsert("a", { text: "newer" })]);
+    const other = new DatabaseSync(path);
+    other.exec("UPDATE undo SET text = 'flipped' WHERE seq = 2");
+    other.close();
+    assert.equal(await index.rewindTo(1), 1);
+    await assert.rejects(hitIds(index, {}), { code: "INDEX_CORRUPT" });
   });
 });
 
@@ -225,14 +250,20 @@ describe("a file that is no index", () => {
     assert.deepEqual(await readFile(path), before);
   });
 
-  it("is refused when a newer version of ours made it", async (t) => {
+  it("is refused when another version of ours made it, with what to do", async (t) => {
     const at = await bench(t);
-    const path = at.file("newer.db");
-    await filled(at, path, ["a"]);
-    const other = new DatabaseSync(path);
-    other.exec("PRAGMA user_version = 2");
-    other.close();
-    await assert.rejects((await at.open(path)).position(), fault(/has format 2, .* format 1/));
+    for (const [format, next] of [
+      [1, /in every region, .* ingest the documents again/],
+      [3, /Run the version of Tideover that made the file/],
+    ] as const) {
+      const path = at.file(`format-${format}.db`);
+      await filled(at, path, ["a"]);
+      const other = new DatabaseSync(path);
+      other.exec(`PRAGMA user_version = ${format}`);
+      other.close();
+      const message = new RegExp(`has format ${format}, .* format 2`);
+      await assert.rejects((await at.open(path)).position(), { ...fault(message), next });
+    }
   });
 
   it("is named when it is a folder, or lies below a file", async (t) => {
