@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { keysOf } from "../app/estate.ts";
 import { sendChanges } from "../app/local-estate.ts";
 import { TideoverError } from "../lib/errors.ts";
+import { chosenIndex, indexOption } from "./choose-index.ts";
 import { connect } from "./connect.ts";
 import { interruptible } from "./interrupt.ts";
 import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "./options.ts";
@@ -14,10 +15,10 @@ interface WatermarkFlags extends EstateFlags {
   readonly json: boolean;
 }
 
-export function watermarkCommand(): Command {
+export function indexWatermarkCommand(): Command {
   return withEstateOptions(new Command("watermark"))
     .description("vouch that all changes up to a time were sent to an index, as its pipeline does")
-    .addOption(new Option("-i, --index <name>", "which index (default: the spec's only one)"))
+    .addOption(indexOption("the spec's only one"))
     .addOption(
       new Option(
         "-t, --tenant <name>",
@@ -31,7 +32,7 @@ export function watermarkCommand(): Command {
 
 async function run(flags: WatermarkFlags, signal: AbortSignal): Promise<void> {
   const estate = runningEstate(flags);
-  const index = chosenIndex(Object.keys(estate.spec.indexes), flags.index);
+  const index = chosenIndex(estate, flags.index);
   const sourceTime = timeOf(flags.at);
   const audience = flags.tenant === undefined ? {} : { audience: flags.tenant };
   const changes = [{ op: "watermark" as const, sourceTime, ...audience }];
@@ -50,14 +51,4 @@ function timeOf(text: string | undefined): number {
     code: "USAGE",
     next: "Write it as 2026-01-31T12:00:00Z.",
   });
-}
-
-export function chosenIndex(known: readonly string[], wanted: string | undefined): string {
-  const [only] = known;
-  if (wanted === undefined && only !== undefined && known.length === 1) return only;
-  if (wanted !== undefined && known.includes(wanted)) return wanted;
-  throw new TideoverError(
-    wanted === undefined ? "the spec has not exactly one index" : `there is no index "${wanted}"`,
-    { code: "USAGE", next: `Give --index one of: ${known.join(", ") || "(the spec has none)"}.` },
-  );
 }

@@ -1,5 +1,10 @@
 import { z } from "zod";
-import { indexFaultSchema, indexStandingSchema, watermarksSchema } from "./index-health.ts";
+import {
+  indexFaultSchema,
+  indexScrubSchema,
+  indexStandingSchema,
+  watermarksSchema,
+} from "./index-health.ts";
 import { goldenScoreSchema, outcomeWindowSchema } from "./outcomes.ts";
 import { positionSchema } from "./position.ts";
 import { troubleSchema } from "./trouble.ts";
@@ -61,14 +66,12 @@ export const indexStateSchema = z.strictObject({
   error: z.string().nullable(),
   /** false: the copy could not be read at all, and `position` says nothing. */
   readable: z.boolean().optional(),
-  /** Whether this copy may answer; absent when nobody asked it. */
+  /** Absent (all four): this agent does not look, or its index cannot be read. */
   standing: indexStandingSchema.optional(),
-  /** What is wrong with this copy: null when a look found nothing, absent before the first look. */
+  /** What is wrong with this copy; null when nothing is known to be. */
   fault: indexFaultSchema.nullable().optional(),
-  /** What the pipeline vouched for, as far as this copy has applied it. */
   watermarks: watermarksSchema.optional(),
-  /** The newest look at what this copy really holds: wall clock of its end, and its cost. */
-  scrub: z.strictObject({ atMs: z.number(), records: z.int(), tookMs: z.number() }).optional(),
+  scrub: indexScrubSchema.optional(),
 });
 export type IndexState = z.infer<typeof indexStateSchema>;
 

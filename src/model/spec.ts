@@ -3,6 +3,7 @@ import { artifactsSpecSchema } from "./artifact-spec.ts";
 import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
 import { freshnessSpecSchema, stalePolicySchema } from "./freshness.ts";
+import { scrubSpecSchema } from "./index-scrub-spec.ts";
 import { reflexSpecSchema } from "./reflex.ts";
 import { durationSchema, sizeSchema } from "./units.ts";
 
@@ -179,6 +180,19 @@ const indexSchema = z.strictObject({
   freshness: freshnessSpecSchema
     .optional()
     .describe("How late the pipeline may be; absent: nobody judges it."),
+  scrub: scrubSpecSchema
+    .prefault({})
+    .describe("How each copy is looked at for damage, and what it must be able to do."),
+  digestKeyEnv: z
+    .string()
+    .regex(
+      /^[A-Z_][A-Z0-9_]*$/,
+      "is no variable name; write the name of an environment variable, such as INDEX_DIGEST_KEY",
+    )
+    .optional()
+    .describe(
+      "Environment variable with the key of this index's digests (32 bytes or more, hex or base64), the same in every region. For indexes whose tenants choose ids and contents; fixed when the index is made.",
+    ),
 });
 
 const retrievalSchema = z.strictObject({

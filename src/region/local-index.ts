@@ -4,6 +4,7 @@ import type { IndexName } from "../model/ids.ts";
 import { EMPTY_POSITION, type Position } from "../model/position.ts";
 import type { IndexState } from "../model/signal.ts";
 import type { IndexStore } from "../ports/index.ts";
+import { IndexHealth } from "./indexes/health.ts";
 import { Mutex } from "./mutex.ts";
 
 /** This region's copy of an index, with what is known of its owner. */
@@ -14,6 +15,7 @@ export class LocalIndex {
   readonly writing = new Mutex();
   /** Held over a whole pull: two pulls at once would each rewind what the other has just applied. */
   readonly pulling = new Mutex();
+  readonly health = new IndexHealth();
   /** Why the last pull or fence failed; null when it went well. */
   error: string | null = null;
   #owner: { readonly position: Position; readonly at: number } | null = null;
@@ -76,8 +78,8 @@ export class LocalIndex {
       const orphans = await this.#countOrphans();
       const standing = await this.store.standing();
       const watermarks = await this.store.watermarks();
-      const own = { position, lagMs: lag, orphans, standing, watermarks, readable: true };
-      return { ...common, ...own, error: this.error };
+      const held = { position, lagMs: lag, orphans, standing, watermarks, readable: true };
+      return { ...common, ...held, ...this.health.seen(now), error: this.error };
     } catch (error) {
       const lost = { position: EMPTY_POSITION, lagMs: 0, orphans: this.#orphans ?? 0 };
       return { ...common, ...lost, readable: false, error: messageOf(error) };

@@ -2,6 +2,7 @@ import { artifactParts } from "./artifacts/keep-artifacts.ts";
 import { createFeeder } from "./feed-gateway.ts";
 import { followStore } from "./follow-store.ts";
 import { goldenParts } from "./golden-rounds.ts";
+import { tendParts } from "./indexes/tend.ts";
 import { indexParts } from "./keep-indexes.ts";
 import { lookParts } from "./look.ts";
 import { readinessParts } from "./readiness/run.ts";
@@ -25,6 +26,7 @@ function partsOf(world: World): Part[] {
     ...lookParts(world),
     { name: "follow the store", everyMs, work: () => followStore(world) },
     ...indexParts(world),
+    ...tendParts(world),
     { name: "feed the gateway", everyMs, work: createFeeder(world) },
     { name: "report", everyMs, work: createReporter(world) },
     ...readinessParts(world),

@@ -93,7 +93,7 @@ async function applyPage(
   after: number,
 ): Promise<void> {
   const entries = await askEntries(world, ownership, after, PAGE);
-  await write(world, local, ownership, () => local.store.apply(entries));
+  await writeAsReplica(world, local, ownership, () => local.store.apply(entries));
 }
 
 async function rewind(
@@ -103,7 +103,7 @@ async function rewind(
   { to, shorter }: { to: number | "search"; shorter: number },
 ): Promise<void> {
   const common = to === "search" ? await lastCommon(world, local, ownership, shorter) : to;
-  const orphans = await write(world, local, ownership, () => local.rewindTo(common));
+  const orphans = await writeAsReplica(world, local, ownership, () => local.rewindTo(common));
   const { region } = world.options;
   world.options.logger.warn(
     { index: local.name, orphans, to: common },
@@ -131,7 +131,7 @@ async function lastCommon(
  * A replica's write. The ownership is compared under the lock that an ownership message takes: what
  * a page from a former owner would add after the promotion was told, nobody has accounted for.
  */
-function write<T>(
+export function writeAsReplica<T>(
   world: World,
   local: LocalIndex,
   from: Ownership,

@@ -47,4 +47,10 @@ export const AGENT_PATHS = {
   changes: (name: string): string => `/tideover/v1/indexes/${name}/changes`,
   entries: (name: string): string => `/tideover/v1/indexes/${name}/entries`,
   catchUp: (name: string): string => `/tideover/v1/indexes/${name}/catch-up`,
+  compare: (name: string): string => `/tideover/v1/indexes/${name}/compare`,
+  records: (name: string): string => `/tideover/v1/indexes/${name}/records`,
+  results: (name: string): string => `/tideover/v1/indexes/${name}/results`,
+  facts: (name: string): string => `/tideover/v1/indexes/${name}/facts`,
+  verify: (name: string): string => `/tideover/v1/indexes/${name}/verify`,
+  repair: (name: string): string => `/tideover/v1/indexes/${name}/repair`,
 } as const;

@@ -30,7 +30,12 @@ const whole = specWith({
 });
 const spec: Spec = {
   ...whole,
-  indexes: { handbook: { home: EU, maxLag: 5_000, freshness: { maxAge: 60_000, tenants: {} } } },
+  indexes: Object.fromEntries(
+    Object.entries(whole.indexes).map(([name, index]) => [
+      name,
+      { ...index, freshness: { maxAge: 60_000, tenants: {} } },
+    ]),
+  ),
   regions: Object.fromEntries(
     Object.entries(whole.regions).filter(([name]) => name !== "ap-south"),
   ),

@@ -82,11 +82,10 @@ export function think(spec: Spec, seen: Observation, restOf: (workflow: string) 
   return { verdicts, failed, targets, workflows, release };
 }
 
-function indexesOf(spec: Spec, { copies, clocks, wallNow, ownerships }: Observation) {
+function indexesOf(spec: Spec, { copies, clocks, ownerships }: Observation) {
   return {
     copies,
     clocks,
-    wallNow,
     owners: new Map(ownerships.map(({ value: { index, region } }) => [index, region] as const)),
     freshness: new Map(
       Object.entries(spec.indexes).flatMap(([index, { freshness }]) =>

@@ -1,4 +1,4 @@
-import type { IndexState, Signal } from "../../model/signal.ts";
+import type { Signal } from "../../model/signal.ts";
 import { INDEX_TARGET } from "../../model/trouble.ts";
 import type { Verdict } from "../../model/verdict.ts";
 import type { CopySeen, JudgeInput } from "./input.ts";
@@ -15,14 +15,14 @@ export interface GatewayWord {
 export function gatewayWord(
   input: JudgeInput,
   copy: CopySeen,
-  state: IndexState,
+  seen: CopySeen["seen"][number],
 ): GatewayWord | null {
   const heard = wordsOn(input, copy);
   const newest = heard.toSorted((a, b) => b.at - a.at)[0];
   if (newest?.trouble === undefined || newest.ok) return null;
   const agoMs = Math.max(0, input.now - newest.at);
   const refusedAgoMs = (newest.trouble.seenAgoMs ?? 0) + agoMs;
-  if (isRefuted(input, state, refusedAgoMs)) return null;
+  if (isRefuted(seen, refusedAgoMs)) return null;
   return {
     forMs: newest.trouble.sinceMs + agoMs,
     because: newest.detail,
@@ -47,8 +47,8 @@ function wordsOn(input: JudgeInput, { region, index }: CopySeen): Signal[] {
 }
 
 /** Whether the agent has looked at the whole copy since the newest refusal, and found nothing. */
-function isRefuted({ indexes }: JudgeInput, state: IndexState, refusedAgoMs: number): boolean {
+function isRefuted({ agoMs, state }: CopySeen["seen"][number], refusedAgoMs: number): boolean {
   const { scrub, fault } = state;
-  if (indexes === undefined || scrub === undefined || fault !== null) return false;
-  return indexes.wallNow - scrub.atMs < refusedAgoMs;
+  const wholeAgoMs = scrub?.wholeAgoMs ?? null;
+  return fault === null && wholeAgoMs !== null && wholeAgoMs + agoMs < refusedAgoMs;
 }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { IndexState } from "../../model/signal.ts";
 import type { Health } from "../../model/verdict.ts";
 import { judgeIndexCorruption } from "./index-corruption.ts";
-import { copy, EU, history, input, outage, US, WALL, word } from "./indexes.fixture.ts";
+import { copy, EU, history, input, outage, US, word } from "./indexes.fixture.ts";
 import type { JudgeInput } from "./input.ts";
 
 const FAULT = { fault: { kind: "corruption", because: "3 of 9 records differ" } } as const;
@@ -95,11 +95,13 @@ describe("the word of a gateway that a copy refused", () => {
   });
 
   test("is refuted by a look at the whole copy that ended later and found nothing", () => {
-    const scrub = (agoMs: number) => ({ scrub: { atMs: WALL - agoMs, records: 9, tookMs: 5 } });
+    const scrub = (wholeAgoMs: number | null) => ({
+      scrub: { wholeAgoMs, records: 9, cure: null },
+    });
     const word = { sinceMs: 9_000, seenAgoMs: 2_000 };
     assert.equal(heard(word, { fault: null, ...scrub(1_000) }), "healthy");
     assert.equal(heard(word, { fault: null, ...scrub(3_000) }), "failed");
-    assert.equal(heard(word, scrub(1_000)), "failed", "a look without a finding is none");
+    assert.equal(heard(word, { fault: null, ...scrub(null) }), "failed", "no look has ended yet");
   });
 
   test("counts for that region's copy only, and only while somebody repeats it", () => {

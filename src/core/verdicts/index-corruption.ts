@@ -1,4 +1,3 @@
-import type { IndexState } from "../../model/signal.ts";
 import { formatDuration } from "../../model/units.ts";
 import type { Health, Verdict } from "../../model/verdict.ts";
 import { type Damage, damageIn } from "./copy-damage.ts";
@@ -26,8 +25,7 @@ import { patienceMs } from "./views.ts";
  * Whether there is a better copy to go to is no question of this file: a copy is bad whatever the
  * others are. If all are, the decision is to stay (core/decisions/damage.ts).
  *
- * Wall clocks take part in point 3 only: a clock that is ahead makes a look seem newer than it is,
- * which keeps the traffic where it is until the next refusal.
+ * No wall clock takes part: reports tell ages, on their observers' monotonic clocks.
  */
 export function judgeIndexCorruption(input: JudgeInput, outages: readonly Verdict[]): Verdict[] {
   const { copies = [] } = input.indexes ?? {};
@@ -38,14 +36,14 @@ export function judgeIndexCorruption(input: JudgeInput, outages: readonly Verdic
     if (newest === undefined || newest.agoMs > patienceMs(input.detection)) {
       return unheard(copy, "its agent is silent");
     }
-    return verdictOn(input, copy, newest.state);
+    return verdictOn(input, copy, newest);
   });
 }
 
 /** The decision table of one copy; the first line that fits. */
-function verdictOn(input: JudgeInput, copy: CopySeen, state: IndexState): Verdict {
+function verdictOn(input: JudgeInput, copy: CopySeen, newest: CopySeen["seen"][number]): Verdict {
   const { confirm } = input.detection;
-  const damage = damageIn(state);
+  const damage = damageIn(newest.state);
   if (damage !== null) {
     const owns = input.indexes?.owners.get(copy.index) === copy.region;
     const run = runOf(copy);
@@ -56,7 +54,7 @@ function verdictOn(input: JudgeInput, copy: CopySeen, state: IndexState): Verdic
       forMs: run.forMs,
     });
   }
-  const word = gatewayWord(input, copy, state);
+  const word = gatewayWord(input, copy, newest);
   if (word === null)
     return verdict(copy, "healthy", `${nameOf(copy)} is sound as far as is known`, NOTHING);
   const health = word.forMs >= confirm ? "failed" : "degraded";

@@ -49,7 +49,6 @@ export function input(
     owners: new Map([["handbook", EU]]),
     freshness: new Map(),
     tenants: [],
-    wallNow: WALL,
     clocks: [{ observer: "controller", observerRegion: null, wallNow: WALL }],
     ...over,
   };

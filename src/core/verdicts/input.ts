@@ -37,8 +37,6 @@ export interface IndexesInput {
   readonly freshness: ReadonlyMap<string, FreshnessSpec>;
   /** Of the estate. */
   readonly tenants: readonly string[];
-  /** The reader's wall clock, in ms. */
-  readonly wallNow: number;
   /** What each observer's wall clock shows now, the reader's among them. */
   readonly clocks: readonly {
     readonly observer: string;
