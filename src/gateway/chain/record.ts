@@ -240,5 +240,6 @@ function count(tools: Tools, { headers }: Told, line: AuditRecord): void {
   metrics.seconds.observe({ workflow }, line.tookMs / 1_000);
   if (line.forwardedTo !== null) metrics.forwarded.inc({ to: line.forwardedTo });
   if (line.mode !== null && line.mode !== "normal") metrics.degraded.inc({ workflow, mode });
+  if (line.stale !== undefined) metrics.stale.inc({ workflow });
   if (line.outcome === "cut") metrics.cut.inc({ workflow });
 }
