@@ -1,9 +1,9 @@
 import { readTroubles, sightsOf, targetKey } from "../core/signals/troubles.ts";
 import type { Signal, Subject, TargetSubject } from "../model/signal.ts";
 import type { RuntimeTarget } from "../model/spec.ts";
-import { INDEX_TARGET, type Trouble } from "../model/trouble.ts";
 import type { ProbeFailure, ProbeResponse } from "../ports/probe.ts";
 import { AGENT_PATHS, GATEWAY_PATHS } from "../wire/headers.ts";
+import { doubt } from "./indexes/doubt.ts";
 import type { Part } from "./ticker.ts";
 import { atBase } from "./url.ts";
 import type { World } from "./world.ts";
@@ -62,29 +62,13 @@ function targetsPart(world: World, region: string, gateway: string): Part {
       const answer = await exchange(world, atBase(gateway, GATEWAY_PATHS.status));
       const troubles = answer.answered ? readTroubles(answer.body) : null;
       if (troubles === null) return;
-      if (region === world.options.region) doubtRefusing(world, troubles);
+      if (region === world.options.region) doubt(world.indexes, troubles, clock.monotonic());
       for (const sight of sightsOf(region, troubles, [...known.values()])) {
         known.set(targetKey(sight.subject), sight.subject);
         world.ring.add({ ...sight, at: clock.monotonic(), latencyMs: answer.tookMs });
       }
     },
   };
-}
-
-/**
- * A copy that would not tell this region's gateway a record has damage that its next look may be an
- * hour from. What was looked at as a whole since then has been looked at.
- */
-function doubtRefusing(world: World, troubles: readonly Trouble[]): void {
-  const now = world.options.clock.monotonic();
-  for (const { target, domain, standing, seenAgoMs = 0 } of troubles) {
-    if (domain !== "index-corruption" || standing === "out") continue;
-    const health = world.indexes.get(target.slice(INDEX_TARGET.length))?.health;
-    const wholeAgoMs = health?.seen(now).scrub.wholeAgoMs ?? null;
-    if (health !== undefined && (wholeAgoMs === null || wholeAgoMs > seenAgoMs)) {
-      health.doubted = true;
-    }
-  }
 }
 
 /** A region's runtime answers when one of its targets does: the gateway goes to that one. */
