@@ -29,7 +29,7 @@ describe("lag", () => {
     assert.equal(lagMs(at(3, 900), at(3, 900, "2".repeat(32))), 1);
   });
 
-  test("is no longer than the copy has been anything but level", () => {
+  it("is no longer than the copy has been anything but level", () => {
     const [own, owner] = [at(3, 900), at(4, 3_600_900)];
     assert.equal(lagMs(own, owner, 400), 400);
     assert.equal(lagMs(own, owner, 0), 1);
