@@ -16,7 +16,6 @@ export type FreshnessSpec = z.infer<typeof freshnessSpecSchema>;
 
 /** What a workflow does with documents that are too old. */
 export const stalePolicySchema = z.enum(["label", "no-retrieval", "refuse"]);
-export type StalePolicy = z.infer<typeof stalePolicySchema>;
 
 /** The audience of documents that everybody may see. */
 export const PUBLIC_AUDIENCE = "public";
