@@ -11,7 +11,7 @@ import { listenAddress, regionOf } from "./address.ts";
 import { openArtifacts } from "./artifacts.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
-import { openIndexes } from "./indexes.ts";
+import { digestKeys, openIndexes } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
 import { claimsOf, releaseVerifier } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
@@ -54,6 +54,7 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
     probe,
     indexes,
     sources,
+    digestKeys: digestKeys(estate, regionName),
     audit,
     token: keys.token,
     canaryKeys: new Map(Object.entries(keys.canaryKeys)),

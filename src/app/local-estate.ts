@@ -6,7 +6,8 @@ import { ingest } from "../drills/pipeline.ts";
 import { indexState } from "../drills/returned-region.ts";
 import { until } from "../drills/wait.ts";
 import { TideoverError } from "../lib/errors.ts";
-import type { SourceDocument } from "../model/change.ts";
+import type { SourceChange, SourceDocument } from "../model/change.ts";
+import type { Position } from "../model/position.ts";
 import { corpusOf, type Estate, keysOf } from "./estate.ts";
 import { Faults } from "./faults.ts";
 import { signsItself } from "./own-key.ts";
@@ -122,24 +123,45 @@ export interface IngestOptions {
 }
 
 /**
- * Hands documents to the index's owner, in batches, each of them again until the owner has it (a
- * change that is applied twice is the same change). Throws when the owner refuses a batch for good.
+ * Hands a whole source to the index's owner, and vouches for it: what is not in these documents was
+ * not in the source when this began. Throws what `sendChanges` throws.
  */
-export async function ingestDocuments(
+export function ingestDocuments(
   estate: Estate,
   control: Pick<ControlClient, "status">,
   token: string,
   { index, documents, signal }: IngestOptions,
-): Promise<void> {
+): Promise<Position | null> {
+  const watermark = { op: "watermark" as const, sourceTime: createSystemClock().now() };
+  const upserts = documents.map((document) => ({ op: "upsert" as const, document }));
+  return sendChanges(estate, control, token, { index, changes: [...upserts, watermark], signal });
+}
+
+export interface SendOptions {
+  readonly index: string;
+  readonly changes: readonly SourceChange[];
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Hands changes to the index's owner, in batches, each of them again until the owner has it (a
+ * change that is applied twice is the same change). Gives the position behind the last of them.
+ * Throws when the owner refuses a batch for good.
+ */
+export async function sendChanges(
+  estate: Estate,
+  control: Pick<ControlClient, "status">,
+  token: string,
+  { index, changes: all, signal }: SendOptions,
+): Promise<Position | null> {
   const probe = createHttpProbe();
   const clock = createSystemClock();
+  let reached: Position | null = null;
   try {
-    for (let from = 0; from < documents.length; from += INGEST_BATCH) {
-      const changes = documents
-        .slice(from, from + INGEST_BATCH)
-        .map((document) => ({ op: "upsert" as const, document }));
-      await until(
-        `the owner of ${index} to take documents`,
+    for (let from = 0; from < all.length; from += INGEST_BATCH) {
+      const changes = all.slice(from, from + INGEST_BATCH);
+      const result = await until(
+        `the owner of ${index} to take changes`,
         async () => {
           const { ownerships } = await control.status();
           const owner = ownerships.find((one) => one.index === index)?.region;
@@ -152,7 +174,9 @@ export async function ingestDocuments(
         },
         { clock, timeoutMs: SETTLE_MS, signal },
       );
+      reached = result.position;
     }
+    return reached;
   } finally {
     await probe.close();
   }
@@ -175,7 +199,7 @@ async function served(control: ControlClient, signal: AbortSignal): Promise<void
 }
 
 function refused(index: string, detail: string): TideoverError {
-  return new TideoverError(`${index} refused documents: ${detail}`, { code: "CORPUS_INVALID" });
+  return new TideoverError(`${index} refused changes: ${detail}`, { code: "CORPUS_INVALID" });
 }
 
 function interrupted(): TideoverError {

@@ -163,3 +163,23 @@ test("plans under way and the newest sentences come last, with their time of day
     "  02:58:41  eu-west is failed",
   ]);
 });
+
+test("a copy that nobody is answered from says why, and a vouched one up to when", () => {
+  const [state] = REGION.indexes;
+  if (state === undefined) throw new Error("the fixture has one index");
+  const lineWith = (over: object): string =>
+    lineOf(
+      linesWith({ regions: [{ ...REGION, indexes: [{ ...state, ...over }] }] }),
+      "eu-west (EU)",
+    );
+  const watermarks = { all: 1_000, tenants: { acme: 61_000 } };
+  assert.match(
+    lineWith({ watermarks }),
+    /lag 210 ms, vouched for up to 1970-01-01T00:01:01\.000Z$/,
+  );
+  const standing = { kind: "quarantined", because: "3 records differ" };
+  assert.match(lineWith({ standing }), /, IN QUARANTINE \(3 records differ\)$/);
+  const fault = { kind: "loss", because: "3 of 60 records are missing" };
+  assert.match(lineWith({ standing, fault }), /, DAMAGED \(loss: 3 of 60 records are missing\)$/);
+  assert.match(lineWith({ standing: { kind: "restoring", loaded: 5, total: 60 } }), /5 of 60/);
+});

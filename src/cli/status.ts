@@ -75,11 +75,7 @@ function standbyText({ region, ready, because }: WorkflowStatus["standbys"][numb
 }
 
 function regionRow(region: EstateStatus["regions"][number]): string[] {
-  const indexes = region.indexes.map(({ index, position, lagMs, orphans, error }) => {
-    const trouble = error ? ` (${error})` : "";
-    const lost = orphans > 0 ? `, ${orphans} orphaned changes` : "";
-    return `${index} at ${position.seq}, ${position.count} documents, lag ${formatDuration(lagMs)}${lost}${trouble}`;
-  });
+  const indexes = region.indexes.map(indexText);
   const { gatewaySnapshot } = region;
   return [
     `${region.region} (${region.jurisdiction})`,
@@ -92,6 +88,28 @@ function regionRow(region: EstateStatus["regions"][number]): string[] {
 function expiredLine({ releaseDigest, releaseExpires }: EstateStatus, now: number): string[] {
   if (releaseDigest === null || !isExpired(releaseExpires, now)) return [];
   return [paint("red", expiredSentence(releaseDigest.slice(0, 19), releaseExpires))];
+}
+
+function indexText(state: EstateStatus["regions"][number]["indexes"][number]): string {
+  const { index, position, lagMs, orphans, error, watermarks } = state;
+  const trouble = error ? ` (${error})` : "";
+  const lost = orphans > 0 ? `, ${orphans} orphaned changes` : "";
+  const newest = Math.max(watermarks?.all ?? 0, ...Object.values(watermarks?.tenants ?? {}));
+  const vouched = newest > 0 ? `, vouched for up to ${new Date(newest).toISOString()}` : "";
+  return `${index} at ${position.seq}, ${position.count} documents, lag ${formatDuration(lagMs)}${vouched}${lost}${standingText(state)}${trouble}`;
+}
+
+/** What speaks against a copy, in capitals: it decides whether anybody is answered from it. */
+function standingText({
+  fault,
+  standing,
+}: EstateStatus["regions"][number]["indexes"][number]): string {
+  if (fault) return `, DAMAGED (${fault.kind}: ${fault.because})`;
+  if (standing?.kind === "quarantined") return `, IN QUARANTINE (${standing.because})`;
+  if (standing?.kind === "restoring" || standing?.kind === "partial") {
+    return `, being restored (${standing.loaded} of ${standing.total})`;
+  }
+  return "";
 }
 
 /** While an activation moves region by region, there is no one release to name. */

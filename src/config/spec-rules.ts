@@ -3,6 +3,7 @@ import * as addresses from "./rules/addresses.ts";
 import * as beside from "./rules/beside.ts";
 import * as components from "./rules/components.ts";
 import * as engines from "./rules/engines.ts";
+import * as freshness from "./rules/freshness.ts";
 import * as places from "./rules/places.ts";
 import * as promises from "./rules/promises.ts";
 import * as reflex from "./rules/reflex.ts";
@@ -47,6 +48,10 @@ const SPEC_RULES: readonly Rule[] = [
   promises.modesDiffer,
   promises.outageMayBeDeclared,
   promises.messageVariablesExist,
+  freshness.freshTenantsExist,
+  freshness.freshOutlastsLag,
+  freshness.stalePolicyAgrees,
+  freshness.indexSignalsApply,
   addresses.portsAreInRange,
   addresses.addressesDiffer,
   addresses.keysDiffer,

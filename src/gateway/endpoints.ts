@@ -6,6 +6,7 @@ import { retrieving } from "./chain/embedding.ts";
 import { unknownWorkflow } from "./chain/locate.ts";
 import { json, refuse } from "./chain/refuse.ts";
 import type { Tools } from "./options.ts";
+import { mergedDamage } from "./targets/damage.ts";
 import { troublesOf } from "./targets/troubles.ts";
 import { lowestNumber, mergedOutcomes, mergedWindows, type Whole } from "./together.ts";
 
@@ -61,7 +62,10 @@ export async function status(tools: Tools): Promise<WholeAnswer> {
     release: snapshots.current()?.releaseDigest ?? "none",
     releaseSinceMs: Math.round(snapshots.releaseSinceMs),
     targets,
-    troubles: troublesOf(targets, snapshots.current(), region),
+    troubles: [
+      ...troublesOf(targets, snapshots.current(), region),
+      ...mergedDamage(parts.map(({ damaged }) => damaged)),
+    ],
     retries: tools.retries.traffic(),
     indexes: mergedOutcomes(parts.map(({ indexes }) => indexes)),
     outcomes: mergedWindows(parts.map(({ outcomes }) => outcomes)),

@@ -11,6 +11,7 @@ export interface Metrics {
   readonly forwarded: Counter<"to">;
   readonly held: Counter<"workflow" | "result">;
   readonly degraded: Counter<"workflow" | "mode">;
+  readonly stale: Counter<"workflow">;
   readonly cut: Counter<"workflow">;
   readonly resumed: Counter<"workflow" | "result">;
   readonly auditFailures: AuditFailures;
@@ -68,6 +69,12 @@ export function createMetrics(gauged: Gauged): Metrics {
       name: "tideover_gateway_degraded_total",
       help: "Answers made in a degraded mode.",
       labelNames: ["workflow", "mode"],
+      registers,
+    }),
+    stale: new Counter({
+      name: "tideover_gateway_stale_total",
+      help: "Requests whose documents were older than promised, whatever became of them.",
+      labelNames: ["workflow"],
       registers,
     }),
     cut: new Counter({

@@ -10,6 +10,7 @@ import type { Peers } from "./peers.ts";
 import type { SharedMemory } from "./shared/memory.ts";
 import type { SnapshotHolder } from "./snapshots.ts";
 import type { Retries } from "./targets/budget.ts";
+import type { Damage } from "./targets/damage.ts";
 import type { Health } from "./targets/health.ts";
 import type { Memory } from "./targets/memory.ts";
 import type { Pools } from "./targets/pools.ts";
@@ -23,6 +24,8 @@ export interface GatewayTimeouts {
   readonly firstEventMs: number;
   /** For the search in an index, once the question's vector is there. */
   readonly retrieveMs: number;
+  /** For a copy of an index to reach the position that a caller needs. */
+  readonly positionMs: number;
   /** Between two events of an upstream's answer, at most; mostly less (`reflex`). */
   readonly idleMs: number;
   /** How long a request that nobody answers is held, at most; its deadline bounds it too. */
@@ -43,6 +46,7 @@ export const DEFAULT_TIMEOUTS: GatewayTimeouts = {
   connectMs: 2_000,
   firstEventMs: 30_000,
   retrieveMs: 5_000,
+  positionMs: 3_000,
   idleMs: 30_000,
   holdMs: 20_000,
   movedGraceMs: 1_000,
@@ -113,6 +117,8 @@ export interface Tools {
   readonly together: Together;
   /** Of this region's indexes. */
   readonly retrieval: Memory;
+  /** Of the same: what they refused because they may not be believed. */
+  readonly damage: Damage;
   /** Of this region's own answers, apart for each release. */
   readonly outcomes: ReleaseOutcomes;
   readonly metrics: Metrics;

@@ -16,6 +16,7 @@ import { SharedBudget } from "./shared/budget.ts";
 import { SharedEntries } from "./shared/entries.ts";
 import { SharedLimits } from "./shared/limits.ts";
 import { RetryBudget } from "./targets/budget.ts";
+import { Damage } from "./targets/damage.ts";
 import { Health } from "./targets/health.ts";
 import { Memory } from "./targets/memory.ts";
 import { Pools } from "./targets/pools.ts";
@@ -109,6 +110,7 @@ function toolsOf(options: GatewayOptions): Tools {
     retries,
     limits,
     retrieval: new Memory(clock, INDEX_MEMORY),
+    damage: new Damage(clock),
     outcomes: new ReleaseOutcomes(clock),
     metrics: createMetrics({ snapshotNumber: () => snapshots.number, targets, retries }),
   };
@@ -135,12 +137,14 @@ function remembering(clock: Clock, random: () => number, worker: WorkerOptions |
 }
 
 /** What this thread says of itself. */
-function ownOf({ snapshots, retrieval, outcomes, metrics }: Omit<Tools, "together">): Own {
+function ownOf(tools: Omit<Tools, "together">): Own {
+  const { snapshots, retrieval, damage, outcomes, metrics } = tools;
   return {
     part: () => ({
       number: snapshots.number,
       sinceMs: Math.round(snapshots.sinceMs),
       indexes: retrieval.outcomes(),
+      damaged: damage.troubles(tools.region),
       outcomes: outcomes.windows(),
       auditFailures: {
         total: metrics.auditFailures.total,

@@ -10,6 +10,7 @@ describe("a gateway of several threads, as one", () => {
       sinceMs: 0,
       indexes: [],
       outcomes: [],
+      damaged: [],
       auditFailures: { total: 0, newestFailed: false },
     };
   };

@@ -1,4 +1,5 @@
 import { mergedHistogram, type OutcomeWindow } from "../model/outcomes.ts";
+import type { Trouble } from "../model/trouble.ts";
 import type { Outcomes } from "./targets/memory.ts";
 
 /** What one thread says of itself; plain data, for it crosses threads. */
@@ -7,6 +8,8 @@ export interface Part {
   readonly number: number;
   readonly sinceMs: number;
   readonly indexes: readonly Outcomes[];
+  /** Copies that refused to answer because they may not be believed. */
+  readonly damaged: readonly Trouble[];
   /** Of each release that answered here lately. */
   readonly outcomes: readonly OutcomeWindow[];
   readonly auditFailures: { readonly total: number; readonly newestFailed: boolean };

@@ -13,6 +13,8 @@ export const auditRecordSchema = z.strictObject({
   releaseDigest: z.string(),
   promptVersion: z.string().nullable(),
   watermark: z.string().nullable(),
+  /** `<index>;age=<seconds>`: the documents were older than promised. Absent when they were not. */
+  stale: z.string().optional(),
   /** Documents put before the model, in order. */
   sources: z.array(z.string()),
   /** Region whose gateway took over, for a forwarded request. */

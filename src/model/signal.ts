@@ -1,4 +1,10 @@
 import { z } from "zod";
+import {
+  indexFaultSchema,
+  indexScrubSchema,
+  indexStandingSchema,
+  watermarksSchema,
+} from "./index-health.ts";
 import { goldenScoreSchema, outcomeWindowSchema } from "./outcomes.ts";
 import { positionSchema } from "./position.ts";
 import { troubleSchema } from "./trouble.ts";
@@ -40,7 +46,7 @@ export const signalSchema = z.strictObject({
   latencyMs: z.number(),
   /** Of a target that is not well: how it stands, and which failure domain that speaks of. */
   trouble: troubleSchema
-    .pick({ domain: true, standing: true, sinceMs: true, ejections: true })
+    .pick({ domain: true, standing: true, sinceMs: true, seenAgoMs: true, ejections: true })
     .optional(),
 });
 export type Signal = z.infer<typeof signalSchema>;
@@ -58,6 +64,14 @@ export const indexStateSchema = z.strictObject({
   /** Changes that only this region had when it came back under a newer owner. */
   orphans: z.int(),
   error: z.string().nullable(),
+  /** false: the copy could not be read at all, and `position` says nothing. */
+  readable: z.boolean().optional(),
+  /** Absent (all four): this agent does not look, or its index cannot be read. */
+  standing: indexStandingSchema.optional(),
+  /** What is wrong with this copy; null when nothing is known to be. */
+  fault: indexFaultSchema.nullable().optional(),
+  watermarks: watermarksSchema.optional(),
+  scrub: indexScrubSchema.optional(),
 });
 export type IndexState = z.infer<typeof indexStateSchema>;
 
@@ -68,6 +82,8 @@ export const regionReportSchema = z.strictObject({
   seq: z.int(),
   /** The observer's monotonic clock when it wrote this, so that a reader can convert `at`. */
   monotonicNow: z.number(),
+  /** The same moment on its wall clock, which may jump: for what is dated in source time only. */
+  wallNow: z.number().optional(),
   signals: z.array(signalSchema),
   indexes: z.array(indexStateSchema),
   /** How this region answers the golden questions of each workflow, in each of its releases. */

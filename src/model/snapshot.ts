@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { degradedModeSchema } from "./domain.ts";
+import { stalePolicySchema } from "./freshness.ts";
 import { reflexSchema } from "./reflex.ts";
 import { releaseSchema } from "./release.ts";
 
@@ -22,7 +23,21 @@ export const workflowRouteSchema = z.strictObject({
   mode: degradedModeSchema.nullable(),
   degradedModes: z.array(degradedModeSchema),
   prompt: z.string().nullable(),
-  retrieval: z.strictObject({ index: z.string(), topK: z.int(), required: z.boolean() }).nullable(),
+  retrieval: z
+    .strictObject({
+      index: z.string(),
+      topK: z.int(),
+      required: z.boolean(),
+      /** How old the pipeline's newest word may be, in ms; absent: nobody judges it. */
+      freshness: z
+        .strictObject({
+          maxAge: z.number(),
+          tenants: z.record(z.string(), z.number()),
+          stale: stalePolicySchema,
+        })
+        .optional(),
+    })
+    .nullable(),
   deadlineMs: z.number(),
   /** Ask a second target when the first is slow. */
   hedge: z.boolean().default(false),

@@ -3,7 +3,9 @@ import { adoptSchema } from "./adopt.ts";
 import { artifactsSpecSchema } from "./artifact-spec.ts";
 import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
+import { freshnessSpecSchema, stalePolicySchema } from "./freshness.ts";
 import { indexEngineShape } from "./index-engine.ts";
+import { scrubSpecSchema } from "./index-scrub-spec.ts";
 import { reflexSpecSchema } from "./reflex.ts";
 import { durationSchema, sizeSchema } from "./units.ts";
 
@@ -180,6 +182,12 @@ const indexSchema = z.strictObject({
   adopt: adoptSchema
     .optional()
     .describe("A PostgreSQL table that somebody else writes: its rows are this index's documents."),
+  freshness: freshnessSpecSchema
+    .optional()
+    .describe("How late the pipeline may be; absent: nobody judges it."),
+  scrub: scrubSpecSchema
+    .prefault({})
+    .describe("How each copy is looked at for damage, and what it must be able to do."),
   digestKeyEnv: z
     .string()
     .regex(
@@ -199,6 +207,9 @@ const retrievalSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe("false: when the index cannot serve, the workflow goes on as `no-retrieval`."),
+  stale: stalePolicySchema
+    .default("label")
+    .describe("What becomes of an answer from documents beyond the index's `freshness`."),
 });
 
 const consistencySchema = z.strictObject({

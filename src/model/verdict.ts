@@ -19,6 +19,10 @@ export const verdictSchema = z.strictObject({
   health: healthSchema,
   /** Digest of the release that it is about: of `bad-release` only. */
   release: z.string().optional(),
+  /** Index that it is about: of `index-corruption` and `stale-data` only. */
+  index: z.string().optional(),
+  /** Tenant whose own documents it is about: of `stale-data`; absent for all documents. */
+  tenant: z.string().optional(),
   because: z.string(),
   witnesses: z.array(witnessSchema),
   /** How long the failing observations reach back, in ms; 0 unless failed or degraded. */

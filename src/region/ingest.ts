@@ -8,11 +8,15 @@ import { embeddingVersion } from "../model/release.ts";
 import type { EmbeddedChange } from "../ports/index.ts";
 import { embeddedText, embeddingOf, embedTexts, vectorText } from "./embed.ts";
 import { mustOwn } from "./owning.ts";
+import { watermarkStepMs, worthKeeping } from "./watermarks.ts";
 import type { World } from "./world.ts";
 
 const MOST_CHANGES = 500;
 /** Of one change as JSON. Replicas fetch entries in answers of 4 MiB at most. */
 const LARGEST_CHANGE_BYTES = 1_048_576;
+
+/** As much as two sound clocks may differ, and a bit. */
+const CLOCKS_APART_MS = 60_000;
 
 const changesSchema = z.array(sourceChangeSchema).min(1).max(MOST_CHANGES);
 
@@ -32,8 +36,8 @@ export function parseChanges(value: unknown): SourceChange[] {
 }
 
 /**
- * The owner's write path: embed, then append under the ownership. The position returned is on disk.
- * Throws what `mustOwn` throws, PEER_UNAVAILABLE when nothing embeds, and the index's own errors.
+ * The owner's write path: leave out watermarks that say too little, embed, then append under the ownership. The position returned is on disk.
+ * Throws CORPUS_INVALID on a watermark of the future, what `mustOwn` throws, PEER_UNAVAILABLE when nothing embeds, and the index's own errors.
  */
 export async function ingest(
   world: World,
@@ -42,12 +46,30 @@ export async function ingest(
 ): Promise<Position> {
   const local = world.index(name);
   mustOwn(world, name);
-  const embedded = await embedChanges(world, changes);
+  refuseFuture(changes, world.options.clock.now());
+  const stepMs = watermarkStepMs(world.indexSpec(name)?.freshness);
+  const worth = worthKeeping(changes, await local.store.watermarks(), stepMs);
+  if (worth.length === 0) return local.store.position();
+  const embedded = await embedChanges(world, worth);
   return local.writing.run(async () => {
     // Asked again: the ownership may have moved while the runtime was at work.
     const { epoch } = mustOwn(world, name);
     return local.store.append(epoch, embedded);
   });
+}
+
+/** A word for a time that has not come would make a dead pipeline look fresh until then. */
+function refuseFuture(changes: readonly SourceChange[], now: number): void {
+  for (const change of changes) {
+    if (change.op !== "watermark" || change.sourceTime <= now + CLOCKS_APART_MS) continue;
+    const at = isoOf(change.sourceTime);
+    throw invalid(`a watermark vouches for ${at}, and it is ${isoOf(now)} here`);
+  }
+}
+
+function isoOf(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? `${ms} ms` : date.toISOString();
 }
 
 async function embedChanges(

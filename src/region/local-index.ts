@@ -4,6 +4,7 @@ import type { IndexName } from "../model/ids.ts";
 import { EMPTY_POSITION, type Position } from "../model/position.ts";
 import type { IndexState } from "../model/signal.ts";
 import type { IndexStore } from "../ports/index.ts";
+import { IndexHealth } from "./indexes/health.ts";
 import { Mutex } from "./mutex.ts";
 
 /** This region's copy of an index, with what is known of its owner. */
@@ -14,9 +15,13 @@ export class LocalIndex {
   readonly writing = new Mutex();
   /** Held over a whole pull: two pulls at once would each rewind what the other has just applied. */
   readonly pulling = new Mutex();
+  readonly health = new IndexHealth();
   /** Why the last pull or fence failed; null when it went well. */
   error: string | null = null;
   #owner: { readonly position: Position; readonly at: number } | null = null;
+  /** When the present owner was last asked and both were level; null before the first time. */
+  #levelAt: number | null = null;
+  #followed: number | null = null;
   #orphans: number | null = null;
 
   constructor(name: IndexName, store: IndexStore) {
@@ -30,6 +35,21 @@ export class LocalIndex {
 
   get owner(): { readonly position: Position; readonly at: number } | null {
     return this.#owner;
+  }
+
+  /** Both were level when the owner of this epoch was asked at this moment (monotonic ms). */
+  wasLevel(at: number, epoch: number): void {
+    this.#levelAt = at;
+    this.#followed = epoch;
+  }
+
+  /**
+   * Time from the last moment at which this copy was level with the owner of this epoch to `at`;
+   * null when it never was. Whatever it misses came to the owner in that time.
+   */
+  levelForMs(at: number, epoch: number): number | null {
+    if (this.#levelAt === null || this.#followed !== epoch) return null;
+    return Math.max(0, at - this.#levelAt);
   }
 
   /** Raises the index's epoch; writes nothing when it is there already. */
@@ -54,13 +74,20 @@ export class LocalIndex {
     };
     try {
       const position = await this.store.position();
-      const lag = known === null ? 0 : lagMs(position, known.position);
+      const lag = known === null ? 0 : lagMs(position, known.position, this.#levelBefore(known));
       const orphans = await this.#countOrphans();
-      return { ...common, position, lagMs: lag, orphans, error: this.error };
+      const standing = await this.store.standing();
+      const watermarks = await this.store.watermarks();
+      const held = { position, lagMs: lag, orphans, standing, watermarks, readable: true };
+      return { ...common, ...held, ...this.health.seen(now), error: this.error };
     } catch (error) {
       const lost = { position: EMPTY_POSITION, lagMs: 0, orphans: this.#orphans ?? 0 };
-      return { ...common, ...lost, error: messageOf(error) };
+      return { ...common, ...lost, readable: false, error: messageOf(error) };
     }
+  }
+
+  #levelBefore({ at }: { readonly at: number }): number | null {
+    return this.#followed === null ? null : this.levelForMs(at, this.#followed);
   }
 
   /** Read once: the list may be long, and only `rewindTo` makes it longer. */

@@ -3,6 +3,7 @@ import type { Signal, Subject, TargetSubject } from "../model/signal.ts";
 import type { RuntimeTarget } from "../model/spec.ts";
 import type { ProbeFailure, ProbeResponse } from "../ports/probe.ts";
 import { AGENT_PATHS, GATEWAY_PATHS } from "../wire/headers.ts";
+import { doubt } from "./indexes/doubt.ts";
 import type { Part } from "./ticker.ts";
 import { atBase } from "./url.ts";
 import type { World } from "./world.ts";
@@ -61,6 +62,7 @@ function targetsPart(world: World, region: string, gateway: string): Part {
       const answer = await exchange(world, atBase(gateway, GATEWAY_PATHS.status));
       const troubles = answer.answered ? readTroubles(answer.body) : null;
       if (troubles === null) return;
+      if (region === world.options.region) doubt(world.indexes, troubles, clock.monotonic());
       for (const sight of sightsOf(region, troubles, [...known.values()])) {
         known.set(targetKey(sight.subject), sight.subject);
         world.ring.add({ ...sight, at: clock.monotonic(), latencyMs: answer.tookMs });

@@ -3,6 +3,7 @@ import { captureParts } from "./capture.ts";
 import { createFeeder } from "./feed-gateway.ts";
 import { followStore } from "./follow-store.ts";
 import { goldenParts } from "./golden-rounds.ts";
+import { tendParts } from "./indexes/tend.ts";
 import { indexParts } from "./keep-indexes.ts";
 import { lookParts } from "./look.ts";
 import { readinessParts } from "./readiness/run.ts";
@@ -27,6 +28,7 @@ function partsOf(world: World): Part[] {
     { name: "follow the store", everyMs, work: () => followStore(world) },
     ...indexParts(world),
     ...captureParts(world),
+    ...tendParts(world),
     { name: "feed the gateway", everyMs, work: createFeeder(world) },
     { name: "report", everyMs, work: createReporter(world) },
     ...readinessParts(world),

@@ -11,6 +11,7 @@ import type { RegionReleases } from "../ports/releases.ts";
 import type { ChangeSource } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { ArtifactKeeper } from "./artifacts/keeper.ts";
+import type { ProofQuestion } from "./indexes/proof-question.ts";
 
 /** What an agent needs. It closes none of it: whoever opened a thing closes it. */
 export interface AgentOptions {
@@ -38,6 +39,10 @@ export interface AgentOptions {
   readonly indexes: ReadonlyMap<IndexName, IndexStore>;
   /** What indexes are fed from, of those that adopt somebody else's table; none when absent. */
   readonly sources?: ReadonlyMap<IndexName, ChangeSource>;
+  /** Keys of the indexes' digests, where they have one; each as its store was opened with. */
+  readonly digestKeys?: ReadonlyMap<IndexName, Uint8Array>;
+  /** What a copy is asked to prove itself; the workflows' golden questions when absent. */
+  readonly proofQuestions?: (index: IndexName) => Promise<readonly ProofQuestion[]>;
   /** The log that this region's gateway writes; only read here. */
   readonly audit: AuditLog;
   /** The estate's token: callers of the agent must hold it, and so does the agent as a caller. */

@@ -52,12 +52,14 @@ async function oneMove(world: World, local: LocalIndex, ownership: Ownership): P
   const own = await store.position();
   const last = own.seq === 0 ? null : await store.entryAt(own.seq);
   const epoch = await store.epoch();
+  const askedAt = world.options.clock.monotonic();
   const word = await askOwner(world, ownership, own.seq);
   local.sawOwner(word.position, world.options.clock.monotonic());
   const owner = { position: word.position, epoch: ownership.epoch, atOurSeq: word.at };
   const move = nextMove({ own: { position: own, epoch, last }, owner });
   switch (move.move) {
     case "level":
+      local.wasLevel(askedAt, ownership.epoch);
       return { level: true, own, owner: word.position };
     case "pull":
       await applyPage(world, local, ownership, move.after);
@@ -75,7 +77,9 @@ async function oneMove(world: World, local: LocalIndex, ownership: Ownership): P
       });
   }
   const reached = await store.position();
-  return { level: isEqual(reached, word.position), own: reached, owner: word.position };
+  const level = isEqual(reached, word.position);
+  if (level) local.wasLevel(askedAt, ownership.epoch);
+  return { level, own: reached, owner: word.position };
 }
 
 function isEqual(a: Position, b: Position): boolean {
@@ -89,7 +93,7 @@ async function applyPage(
   after: number,
 ): Promise<void> {
   const entries = await askEntries(world, ownership, after, PAGE);
-  await write(world, local, ownership, () => local.store.apply(entries));
+  await writeAsReplica(world, local, ownership, () => local.store.apply(entries));
 }
 
 async function rewind(
@@ -99,7 +103,7 @@ async function rewind(
   { to, shorter }: { to: number | "search"; shorter: number },
 ): Promise<void> {
   const common = to === "search" ? await lastCommon(world, local, ownership, shorter) : to;
-  const orphans = await write(world, local, ownership, () => local.rewindTo(common));
+  const orphans = await writeAsReplica(world, local, ownership, () => local.rewindTo(common));
   const { region } = world.options;
   world.options.logger.warn(
     { index: local.name, orphans, to: common },
@@ -127,7 +131,7 @@ async function lastCommon(
  * A replica's write. The ownership is compared under the lock that an ownership message takes: what
  * a page from a former owner would add after the promotion was told, nobody has accounted for.
  */
-function write<T>(
+export function writeAsReplica<T>(
   world: World,
   local: LocalIndex,
   from: Ownership,

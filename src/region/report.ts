@@ -43,6 +43,7 @@ async function reportOf(world: World): Promise<RegionReport> {
     // From the signals' own count, so that it too goes on over a restart.
     seq: world.ring.next(),
     monotonicNow: now,
+    wallNow: clock.now(),
     signals: world.ring.recent(now, keepMs),
     indexes,
     golden: world.goldenBook.scores(),

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import type { LogEntry } from "../model/change.ts";
 import { ownershipSchema } from "../model/intent.ts";
@@ -7,26 +6,14 @@ import { NO_ARTIFACTS } from "./artifacts/keep-artifacts.ts";
 import { sendCanary } from "./canary.ts";
 import { followStore } from "./follow-store.ts";
 import { RequestError, readJson } from "./http.ts";
+import { INDEX_ROUTES } from "./indexes/routes.ts";
 import { ingest, parseChanges } from "./ingest.ts";
 import { obeyOwnership } from "./obey-ownership.ts";
 import { proveReadiness } from "./readiness/run.ts";
 import { catchUp } from "./replicate.ts";
+import { type Asked, body, exact, ofIndex, type Route } from "./route.ts";
 import type { World } from "./world.ts";
 
-interface Asked {
-  readonly request: IncomingMessage;
-  readonly query: URLSearchParams;
-  /** Name of the index in the path; "" elsewhere. */
-  readonly index: string;
-}
-
-export interface Route {
-  readonly method: "GET" | "POST";
-  readonly path: RegExp;
-  readonly answer: (world: World, asked: Asked) => Promise<unknown>;
-}
-
-const SMALL_BODY = 65_536;
 const CHANGES_BODY = 32 * 1_048_576;
 /** Of a page of entries. The asker reads 4 MiB at most, and one entry may have a third of that. */
 const PAGE_BYTES = 2 * 1_048_576;
@@ -49,15 +36,8 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: ofIndex(AGENT_PATHS.entries), answer: answerEntries },
   { method: "POST", path: ofIndex(AGENT_PATHS.changes), answer: answerChanges },
   { method: "POST", path: ofIndex(AGENT_PATHS.catchUp), answer: answerCatchUp },
+  ...INDEX_ROUTES,
 ];
-
-function exact(path: string): RegExp {
-  return new RegExp(`^${path}$`);
-}
-
-function ofIndex(path: (name: string) => string): RegExp {
-  return new RegExp(`^${path("([a-z][a-z0-9-]*)")}$`);
-}
 
 const timeout = z.number().positive().max(600_000);
 const readinessBody = z.object({
@@ -161,17 +141,6 @@ async function answerCatchUp(world: World, { request, index }: Asked) {
   // The caller may have moved the ownership a moment ago. Without the store: as far as is known.
   await followStore(world).catch(() => undefined);
   return catchUp(world, local, timeoutMs);
-}
-
-async function body<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
-  const parsed = schema.safeParse(await readJson(request, SMALL_BODY));
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new RequestError(
-    400,
-    `body: ${issue?.path.join(".")}: ${issue?.message}`,
-    "Mend the body.",
-  );
 }
 
 function integer(query: URLSearchParams, name: string, absent: number): number {

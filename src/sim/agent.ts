@@ -86,6 +86,7 @@ async function oneTurn(
     observer: `agent:${region.name}`,
     seq,
     monotonicNow: clock.monotonic(),
+    wallNow: clock.now(),
     signals: [...signals],
     indexes: [...region.indexes.values()].map((copy) => indexState(options, copy)),
     golden: Object.keys(spec.workflows).map((workflow) => ({
@@ -137,6 +138,12 @@ function indexState(options: SimAgentOptions, copy: SimIndexCopy): IndexState {
     ownerSeenAgoMs: owner === null ? null : 0,
     orphans: copy.orphans.length,
     error: null,
+    readable: true,
+    standing:
+      copy.quarantined === null
+        ? { kind: "whole" }
+        : { kind: "quarantined", because: copy.quarantined },
+    watermarks: { all: copy.watermark, tenants: {} },
   };
 }
 
@@ -150,9 +157,10 @@ export function simReadiness(
   const fault = region.unready.get(workflow) ?? null;
   const index = spec.workflows[workflow]?.retrieval?.index;
   const behind = exactIndex && index ? lagOf(options, region.index(index)) : 0;
+  const damage = index ? region.index(index).quarantined : null;
   const checks = [
     check("model", fault === null, fault ?? "the release's model answers"),
-    check("index", behind === 0, behind === 0 ? "level" : `${behind} changes behind`),
+    check("index", behind === 0 && damage === null, damage ?? levelWord(behind)),
   ];
   const missing = checks.filter(({ pass }) => !pass).map(({ evidence }) => evidence);
   return {
@@ -163,6 +171,10 @@ export function simReadiness(
     at: clock.now(),
     checks,
   };
+}
+
+function levelWord(behind: number): string {
+  return behind === 0 ? "level" : `${behind} changes behind`;
 }
 
 function lagOf(options: Pick<SimAgentOptions, "regions">, copy: SimIndexCopy): number {

@@ -10,13 +10,20 @@ export interface SimEstateOptions {
   readonly regions?: readonly string[];
   readonly workflows?: Readonly<Record<string, Partial<WorkflowText>>>;
   readonly detection?: SpecText["detection"];
+  /** How late the pipelines may be; absent: nobody judges it. */
+  readonly maxAge?: string;
 }
 
 const DEFAULT_REGIONS = ["eu-west", "us-east"];
 
 /** A small estate: by default two regions, one index and one RAG workflow, with quick detection. */
 export function simSpec(options: SimEstateOptions = {}): Spec {
-  const { regions = DEFAULT_REGIONS, workflows = { "rag-search": {} }, detection } = options;
+  const {
+    regions = DEFAULT_REGIONS,
+    workflows = { "rag-search": {} },
+    detection,
+    maxAge,
+  } = options;
   const [home = "eu-west", ...standbys] = regions;
   return specSchema.parse({
     tideover: 1,
@@ -25,7 +32,7 @@ export function simSpec(options: SimEstateOptions = {}): Spec {
     detection: detection ?? { interval: "250ms", timeout: "500ms", confirm: "2s" },
     regions: Object.fromEntries(regions.map((region, at) => [region, regionText(at)])),
     tenants: { acme: { keys: [`sha256:${"a".repeat(64)}`] } },
-    indexes: { handbook: { home } },
+    indexes: { handbook: { home, ...(maxAge === undefined ? {} : { freshness: { maxAge } }) } },
     workflows: Object.fromEntries(
       Object.entries(workflows).map(([name, given]) => [
         name,
@@ -78,7 +85,7 @@ function workflowText(primary: string, standbys: readonly string[]): WorkflowTex
     rpo: "2s",
     prompt: "answer",
     retrieval: { index: "handbook" },
-    declare: { by: "automatic", who: "on-call", signals: ["region-outage"] },
+    declare: { by: "automatic", who: "on-call", signals: ["region-outage", "index-corruption"] },
     customers: { channel: "status page", message: "{workflow} moved from {from} to {to}." },
   };
 }

@@ -11,6 +11,10 @@ export class SimIndexCopy {
   changes: string[] = [];
   orphans: string[] = [];
   ownership: Ownership | null = null;
+  /** Why nobody is answered from this copy; null when it is sound. */
+  quarantined: string | null = null;
+  /** Source time that its pipeline has vouched for; it goes with the changes. */
+  watermark = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -40,6 +44,7 @@ export class SimIndexCopy {
     const fork = this.changes.findIndex((change, at) => owner.changes[at] !== change);
     if (fork !== -1) this.orphans.push(...this.changes.splice(fork));
     this.changes = [...owner.changes];
+    this.watermark = owner.watermark;
   }
 }
 

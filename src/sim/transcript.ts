@@ -13,8 +13,8 @@ export function transcript(evidence: readonly Evidence[]): string {
 function lineOf({ kind, text, workflow, data }: Evidence): string {
   switch (kind) {
     case "verdict": {
-      const { region, health } = data.verdict as Verdict;
-      return `${region} is ${health}`;
+      const { region, index, health } = data.verdict as Verdict;
+      return `${index === undefined ? "" : `index ${index} in `}${region} is ${health}`;
     }
     case "decision":
       return `${workflow}: ${moveOf(data.decision as Decision)}`;

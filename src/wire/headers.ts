@@ -13,6 +13,10 @@ export const HEADERS = {
   prompt: "x-tideover-prompt",
   /** `<seq>@<ISO time of the newest applied change>`. */
   watermark: "x-tideover-index-watermark",
+  /** On an answer from documents that are older than promised: `<index>;age=<seconds>`. */
+  stale: "x-tideover-stale",
+  /** On a question: the position of the index that it must not be answered before. */
+  minPosition: "x-tideover-min-position",
   epoch: "x-tideover-epoch",
   snapshot: "x-tideover-snapshot",
   /** Set by a gateway that forwards: names it, and forbids forwarding again. */
@@ -43,4 +47,10 @@ export const AGENT_PATHS = {
   changes: (name: string): string => `/tideover/v1/indexes/${name}/changes`,
   entries: (name: string): string => `/tideover/v1/indexes/${name}/entries`,
   catchUp: (name: string): string => `/tideover/v1/indexes/${name}/catch-up`,
+  compare: (name: string): string => `/tideover/v1/indexes/${name}/compare`,
+  records: (name: string): string => `/tideover/v1/indexes/${name}/records`,
+  results: (name: string): string => `/tideover/v1/indexes/${name}/results`,
+  facts: (name: string): string => `/tideover/v1/indexes/${name}/facts`,
+  verify: (name: string): string => `/tideover/v1/indexes/${name}/verify`,
+  repair: (name: string): string => `/tideover/v1/indexes/${name}/repair`,
 } as const;

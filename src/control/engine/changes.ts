@@ -22,7 +22,9 @@ export function createChanges(): Changes {
 
   return {
     since(verdicts, decisions) {
-      const news = verdicts.filter((one) => (health.get(nameOf(one)) ?? "unknown") !== one.health);
+      const news = verdicts.filter(
+        (one) => tells(one) && (health.get(nameOf(one)) ?? "unknown") !== one.health,
+      );
       const changed = decisions.filter((one) => sentences.get(one.workflow) !== shapeOf(one));
       if (news.length === 0 && changed.length === 0) return null;
       return {
@@ -31,7 +33,7 @@ export function createChanges(): Changes {
       };
     },
     written(verdicts, decisions) {
-      for (const one of verdicts) health.set(nameOf(one), one.health);
+      for (const one of verdicts.filter(tells)) health.set(nameOf(one), one.health);
       for (const one of decisions) sentences.set(one.workflow, shapeOf(one));
     },
     forget() {
@@ -41,12 +43,20 @@ export function createChanges(): Changes {
   };
 }
 
+/**
+ * That nobody can judge an index is said by the verdict on its region, or is over in a moment. What
+ * was true of the index before stays true until somebody knows better.
+ */
+function tells({ index, health }: Verdict): boolean {
+  return index === undefined || health !== "unknown";
+}
+
 /** Counts and durations; never the figures in a name such as `eu-west-1`. */
-const FIGURE = /(?<![\w-])\d+(?:\.\d+)?(?: (?:ms|s|min))?(?![\w-])/g;
+const FIGURE = /(?<![\w-])\d+(?:\.\d+)?(?: (?:ms|s|min(?: \d+ s)?))?(?![\w-])/g;
 
 /** A release that is bad after another one was is news, too. */
-function nameOf({ domain, region, release = "" }: Verdict): string {
-  return `${domain}/${region}/${release}`;
+function nameOf({ domain, region, release = "", index = "", tenant = "" }: Verdict): string {
+  return `${domain}/${region}/${release}/${index}/${tenant}`;
 }
 
 function shapeOf({ kind, from, to, because }: Decision): string {
@@ -54,9 +64,15 @@ function shapeOf({ kind, from, to, because }: Decision): string {
 }
 
 function verdictFact(verdict: Verdict): Fact {
-  const { region, release, health, because } = verdict;
-  const what = release === undefined ? region : `release ${release.slice(0, 19)} in ${region}`;
-  return { kind: "verdict", text: `${what} is ${health}: ${because}`, data: { verdict } };
+  const { health, because } = verdict;
+  const text = `${subjectOf(verdict)} is ${health}: ${because}`;
+  return { kind: "verdict", text, data: { verdict } };
+}
+
+function subjectOf({ region, release, index, tenant }: Verdict): string {
+  if (release !== undefined) return `release ${release.slice(0, 19)} in ${region}`;
+  if (index === undefined) return region;
+  return `index ${index} in ${region}${tenant === undefined ? "" : ` for ${tenant}`}`;
 }
 
 function decisionFact(decision: Decision): Fact {

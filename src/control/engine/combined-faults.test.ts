@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { specWith } from "../../../test/support/core-values.ts";
+import type { CopyWindow } from "../../core/signals/indexes.ts";
+import type { IndexStanding } from "../../model/index-health.ts";
 import type { GoldenScore, OutcomeWindow } from "../../model/outcomes.ts";
 import { bucketOf } from "../../model/outcomes.ts";
-import type { Signal } from "../../model/signal.ts";
+import { EMPTY_POSITION } from "../../model/position.ts";
+import type { IndexState, Signal } from "../../model/signal.ts";
 import type { Spec } from "../../model/spec.ts";
 import type { Observation } from "./observe.ts";
 import { type Thought, think } from "./think.ts";
@@ -18,10 +21,21 @@ const NEW = `sha256:${"1".repeat(64)}`;
 const [EU, US] = ["eu-west", "us-east"] as const;
 const NOW = 100_000;
 const WALL = 1_000_000;
+/** For source time, which is no time of this process. */
+const WALL_NOW = Date.UTC(2026, 0, 1);
 
-const whole = specWith({ golden: { questions: "golden.yaml" } });
+const whole = specWith({
+  golden: { questions: "golden.yaml" },
+  declare: { by: "automatic", who: "on-call", signals: ["region-outage", "index-corruption"] },
+});
 const spec: Spec = {
   ...whole,
+  indexes: Object.fromEntries(
+    Object.entries(whole.indexes).map(([name, index]) => [
+      name,
+      { ...index, freshness: { maxAge: 60_000, tenants: {} } },
+    ]),
+  ),
   regions: Object.fromEntries(
     Object.entries(whole.regions).filter(([name]) => name !== "ap-south"),
   ),
@@ -47,6 +61,10 @@ interface Faults {
   readonly slow?: boolean;
   /** The runtime does not answer there, and every second request fails whatever the release is. */
   readonly noRuntime?: string;
+  /** The copy of the index is in quarantine there; the agent of a dead region reports nothing. */
+  readonly damaged?: readonly string[];
+  /** The pipeline fell silent an hour ago. */
+  readonly late?: boolean;
 }
 
 function thought(moment: Moment, faults: Faults, sinceMs = 8_000): Thought {
@@ -74,7 +92,9 @@ function thought(moment: Moment, faults: Faults, sinceMs = 8_000): Thought {
         },
       },
     ],
-    ownerships: [],
+    ownerships: [
+      { revision: 1, value: { index: "handbook", epoch: 1, region: EU, frozen: false } },
+    ],
     readiness: [],
     requests: [],
     releaseIntent: {
@@ -93,10 +113,33 @@ function thought(moment: Moment, faults: Faults, sinceMs = 8_000): Thought {
         scores: [scoreOf(OLD, faults), ...(runs(region) === NEW ? [scoreOf(NEW, faults)] : [])],
       })),
     },
+    copies: [EU, US].flatMap((region) => copyIn(region, faults)),
+    clocks: [{ observer: "controller", observerRegion: null, wallNow: WALL_NOW }],
     snapshot: null,
     gateways: new Map(),
   };
   return think(spec, seen, () => ({ sinceLastMoveMs: null, cooldownMs: 0 }));
+}
+
+/** What a region's agent reports of its copy: for 5 s, unless it is dead. */
+function copyIn(region: string, { damaged = [], dead = [], late }: Faults): CopyWindow[] {
+  if (dead.includes(region)) return [];
+  const standing: IndexStanding = damaged.includes(region)
+    ? { kind: "quarantined", because: "3 records differ" }
+    : { kind: "whole" };
+  const state: IndexState = {
+    index: "handbook",
+    position: { ...EMPTY_POSITION, seq: 9, count: 9 },
+    ownerPosition: null,
+    lagMs: 0,
+    ownerSeenAgoMs: null,
+    orphans: 0,
+    error: null,
+    standing,
+    watermarks: { all: WALL_NOW - (late === true ? 3_600_000 : 0), tenants: {} },
+  };
+  const seen = Array.from({ length: 11 }, (_, turn) => ({ agoMs: turn * 500, state }));
+  return [{ region, observer: `agent:${region}`, index: "handbook", seen }];
 }
 
 /** Each region's gateway as the other region's agent and a controller see it. */
@@ -301,3 +344,112 @@ test("regions that fell silent before they got the release do not speak against 
   const { release, out } = found(thought("all bake", ALL_DEAD, 1_000));
   assert.deepEqual({ release, out }, { release: "hold", out: "unknown unknown" });
 });
+
+const EU_BAD: Faults = { damaged: [EU] };
+const US_BAD: Faults = { damaged: [US] };
+const ALL_BAD: Faults = { damaged: [EU, US] };
+const LATE: Faults = { late: true };
+
+type IndexRow = readonly [
+  moment: Moment,
+  what: string,
+  faults: Faults,
+  copies: string,
+  stale: string,
+  move: string,
+  release: string,
+];
+
+/** The same with a copy of the index that may not be believed, and with a pipeline that is late. */
+const INDEX_TABLE: readonly IndexRow[] = [
+  ["before", "nothing", NOTHING, "healthy healthy", "healthy", "hold", "hold"],
+  ["before", "serving copy bad", EU_BAD, "failed healthy", "healthy", "failover", "hold"],
+  ["before", "standby copy bad", US_BAD, "healthy failed", "healthy", "hold", "hold"],
+  // Came from one source: no region is better than the other.
+  ["before", "all copies bad", ALL_BAD, "failed failed", "healthy", "hold", "hold"],
+  ["before", "pipeline late", LATE, "healthy healthy", "failed", "hold", "hold"],
+  [
+    "before",
+    "pipeline late, and serving copy bad",
+    { ...LATE, ...EU_BAD },
+    "failed healthy",
+    "failed",
+    "failover",
+    "hold",
+  ],
+  // Whose agent is dead says nothing of its copy, and its pipeline nothing of the source.
+  ["before", "serving dead", EU_DEAD, "- healthy", "unknown", "failover", "hold"],
+  [
+    "before",
+    "serving dead, and standby copy bad",
+    { ...EU_DEAD, ...US_BAD },
+    "- failed",
+    "unknown",
+    "hold",
+    "hold",
+  ],
+  [
+    "before",
+    "serving copy bad, and standby dead",
+    { ...EU_BAD, ...US_DEAD },
+    "failed -",
+    "healthy",
+    "hold",
+    "hold",
+  ],
+  // Nobody is left, and nobody knows why: not the copies either.
+  ["before", "all dead", ALL_DEAD, "- -", "unknown", "hold", "hold"],
+  [
+    "standby bakes",
+    "bad release, and serving copy bad",
+    { ...WRONG, ...EU_BAD },
+    "failed healthy",
+    "healthy",
+    "failover",
+    "rollback",
+  ],
+  [
+    "all bake",
+    "bad release, and serving copy bad",
+    { ...WRONG, ...EU_BAD },
+    "failed healthy",
+    "healthy",
+    "failover",
+    "rollback",
+  ],
+  [
+    "all bake",
+    "bad release, and all copies bad",
+    { ...WRONG, ...ALL_BAD },
+    "failed failed",
+    "healthy",
+    "hold",
+    "rollback",
+  ],
+  ["all bake", "serving copy bad", EU_BAD, "failed healthy", "healthy", "failover", "hold"],
+  [
+    "after",
+    "pipeline late, and bad release",
+    { ...LATE, ...WRONG },
+    "healthy healthy",
+    "failed",
+    "hold",
+    "rollback",
+  ],
+];
+
+for (const [moment, what, faults, copies, stale, move, release] of INDEX_TABLE) {
+  test(`${moment}: ${what}: copies ${copies}, data ${stale}, so ${move} and ${release}`, () => {
+    const result = thought(moment, faults);
+    const health = (domain: string, region: string): string =>
+      result.verdicts.find((one) => one.domain === domain && one.region === region)?.health ?? "-";
+    const seen = [EU, US].map((region) => health("index-corruption", region)).join(" ");
+    const { move: moved, release: changed } = found(result);
+    assert.deepEqual(
+      { copies: seen, stale: health("stale-data", EU), move: moved, release: changed },
+      { copies, stale, move, release },
+    );
+    const { decision } = result.workflows[0] ?? {};
+    if (move === "failover") assert.deepEqual([decision?.from, decision?.to], [[EU], [US]]);
+  });
+}

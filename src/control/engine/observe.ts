@@ -1,3 +1,9 @@
+import {
+  type CopyWindow,
+  copiesOf,
+  type WallClock,
+  wallClocksOf,
+} from "../../core/signals/indexes.ts";
 import { outcomesOf, type SeenOfReleases } from "../../core/signals/outcomes.ts";
 import { signalsOf } from "../../core/signals/windows.ts";
 import type { Intent, Ownership } from "../../model/intent.ts";
@@ -46,6 +52,10 @@ export interface Observation {
   readonly releaseRequests: readonly ReleaseRequest[];
   /** What became of requests and of golden questions, by release. */
   readonly seenOfReleases: SeenOfReleases;
+  /** Each region's copy of each index, as its agent reported it lately. */
+  readonly copies: readonly CopyWindow[];
+  /** What the observers' wall clocks show, for what is dated in source time. */
+  readonly clocks: readonly WallClock[];
   readonly snapshot: Held<StoredSnapshot> | null;
   /** Snapshot number of each gateway that a report spoke of, and when that report came. */
   readonly gateways: ReadonlyMap<string, { readonly number: number | null; readonly at: number }>;
@@ -83,10 +93,14 @@ export async function observe(options: {
   ]);
   const now = clock.monotonic();
   reports.take(stored, now);
+  const received = reports.received(now);
+  const wallNow = clock.now();
   return {
     now,
-    wallNow: clock.now(),
-    signals: [...signalsOf(reports.received(now)), ...probing.signals()],
+    wallNow,
+    signals: [...signalsOf(received), ...probing.signals()],
+    copies: copiesOf(received, now),
+    clocks: wallClocksOf(received, { now, wallNow }),
     intents,
     ownerships,
     readiness,

@@ -1,3 +1,4 @@
+import { isDamaged } from "../../core/decisions/damage.ts";
 import { decide } from "../../core/decisions/decide.ts";
 import {
   decideRelease,
@@ -60,7 +61,14 @@ export function think(spec: Spec, seen: Observation, restOf: (workflow: string) 
     thresholds: (release) => seen.releases.find(({ digest }) => digest === release)?.canary,
   });
   const releases = { trials, ...seen.seenOfReleases };
-  const verdicts = judge({ windows, regions, detection: spec.detection, now: seen.now, releases });
+  const verdicts = judge({
+    windows,
+    regions,
+    detection: spec.detection,
+    now: seen.now,
+    releases,
+    indexes: indexesOf(spec, seen),
+  });
   const failed = verdicts
     .filter(({ domain, health }) => domain === "region-outage" && health === "failed")
     .map(({ region }) => region);
@@ -72,6 +80,20 @@ export function think(spec: Spec, seen: Observation, restOf: (workflow: string) 
   const targets = targetsSeen(seen.signals, { now: seen.now, freshMs });
   const release = thinkOfRelease(spec, seen, verdicts, failed);
   return { verdicts, failed, targets, workflows, release };
+}
+
+function indexesOf(spec: Spec, { copies, clocks, ownerships }: Observation) {
+  return {
+    copies,
+    clocks,
+    owners: new Map(ownerships.map(({ value: { index, region } }) => [index, region] as const)),
+    freshness: new Map(
+      Object.entries(spec.indexes).flatMap(([index, { freshness }]) =>
+        freshness === undefined ? [] : [[index, freshness] as const],
+      ),
+    ),
+    tenants: Object.keys(spec.tenants),
+  };
 }
 
 function thinkOfRelease(
@@ -138,7 +160,7 @@ function thinkOf(
   const workflowSpec = spec.workflows[workflow];
   if (workflowSpec === undefined) throw new Error(`no workflow ${workflow} in the spec`);
   const request = seen.requests.find((one) => one.workflow === workflow) ?? null;
-  const unsettled = unsettledOf(workflowSpec.dependsOn, seen.intents, failed);
+  const unsettled = unsettledOf(spec, workflowSpec.dependsOn, seen.intents, { verdicts, failed });
   const decision = decide({
     workflow,
     spec: workflowSpec,
@@ -153,15 +175,27 @@ function thinkOf(
   return { intent, decision, request, requestWaits };
 }
 
-/** While these move, or serve from a dead region, moving what depends on them would not cure it. */
+/**
+ * While these move, or serve from a dead region or a bad copy, moving what depends on them would not
+ * cure it.
+ */
 function unsettledOf(
+  { workflows }: Spec,
   dependsOn: readonly string[],
   intents: readonly Held<Intent>[],
-  failed: readonly string[],
+  { verdicts, failed }: Pick<Thought, "verdicts" | "failed">,
 ): string[] {
+  const isBad = (workflow: string, region: string): boolean => {
+    const spec = workflows[workflow];
+    const isUnanswered = spec !== undefined && isDamaged({ spec, verdicts }, region);
+    return failed.includes(region) || isUnanswered;
+  };
   return intents
     .map(({ value }) => value)
     .filter(({ workflow }) => dependsOn.includes(workflow))
-    .filter(({ movingBy, serving }) => movingBy !== null || serving.some((r) => failed.includes(r)))
+    .filter(
+      ({ workflow, movingBy, serving }) =>
+        movingBy !== null || serving.some((region) => isBad(workflow, region)),
+    )
     .map(({ workflow }) => workflow);
 }

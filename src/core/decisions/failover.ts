@@ -1,4 +1,6 @@
 import type { Decision } from "../../model/decision.ts";
+import type { FailureDomain } from "../../model/domain.ts";
+import { damageReason, isDamaged } from "./damage.ts";
 import type { DecisionInput } from "./input.ts";
 import { candidatesOf, isFailed, sorted, whyHealth } from "./regions.ts";
 import { hold, list } from "./words.ts";
@@ -17,10 +19,15 @@ export function failoverFrom(
   input: DecisionInput,
   leaving: readonly string[],
   reason: string,
+  domain: FailureDomain = "region-outage",
 ): Decision {
-  const candidates = candidatesOf(input).filter((region) => !leaving.includes(region));
-  if (candidatesOf(input).every((region) => isFailed(input, region))) {
-    return hold(input, everythingFailed(candidatesOf(input)), { domain: "region-outage" });
+  const all = candidatesOf(input);
+  const candidates = all.filter((region) => !leaving.includes(region));
+  if (all.every((region) => isFailed(input, region))) {
+    return hold(input, everythingFailed(all), { domain });
+  }
+  if (all.every((region) => isDamaged(input, region))) {
+    return hold(input, everythingDamaged(input, all), { domain });
   }
   const { open, refused } = sorted(input, candidates);
   const to = stayOrTakeOver(input, open);
@@ -30,14 +37,14 @@ export function failoverFrom(
   }));
   if (to.length === 0) {
     return hold(input, nowhereToGo(input, leaving, refused), {
-      domain: "region-outage",
+      domain,
       refused: refusals,
     });
   }
   return {
     kind: "failover",
     workflow: input.workflow,
-    domain: "region-outage",
+    domain,
     from: input.intent.serving.filter((region) => !to.includes(region)),
     to,
     because: `${reason}; ${chosen(input, to)}`,
@@ -65,6 +72,12 @@ function everythingFailed(candidates: readonly string[]): string {
   return candidates.length === 1
     ? `${candidates[0]} has failed and no other region may serve: nobody evacuates to nowhere`
     : `${list(candidates)} all look failed: if every region is bad, nobody evacuates`;
+}
+
+/** What is bad everywhere came from one source, and moving traffic to another bad copy cures nothing. */
+function everythingDamaged(input: DecisionInput, all: readonly string[]): string {
+  const index = input.spec.retrieval?.index ?? "the index";
+  return `every copy of ${index} is bad, so that no move cures it: restore ${index} from a snapshot, or build it anew (${damageReason(input, all)})`;
 }
 
 function nowhereToGo(

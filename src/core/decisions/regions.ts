@@ -1,4 +1,5 @@
 import type { Health } from "../../model/verdict.ts";
+import { damageOf } from "./damage.ts";
 import type { DecisionInput } from "./input.ts";
 
 /** What is known of the regions of one workflow. No verdict is the verdict `unknown`. */
@@ -27,6 +28,8 @@ export function candidatesOf({ spec, intent }: DecisionInput): string[] {
 /** Why this region must not be opened; null when nothing is known against it. */
 export function objectionTo(input: DecisionInput, region: string): string | null {
   if (isFailed(input, region)) return `${region} has failed: ${whyHealth(input, region)}`;
+  const damage = damageOf(input, region);
+  if (damage !== null) return damage;
   const readiness = input.readiness.find((one) => one.region === region);
   // Never judged is no objection: the plan proves readiness anyway, before it opens anything.
   if (readiness === undefined || readiness.ready) return null;

@@ -1,8 +1,8 @@
 import type { Decision } from "../../model/decision.ts";
 import type { OperatorRequest } from "../../model/request.ts";
 import { failoverFrom, outageOf } from "./failover.ts";
+import { dependencyVeto } from "./faults.ts";
 import type { DecisionInput } from "./input.ts";
-import { dependencyVeto } from "./outage.ts";
 import { candidatesOf, healthOf, isFailed, objectionTo, sorted, whyHealth } from "./regions.ts";
 import { hold, list, serve } from "./words.ts";
 

@@ -29,7 +29,7 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     reflex: spec.reflex,
     regions: mapValues(spec.regions, (region, name) => regionEntry(region, releases.of(name))),
     workflows: mapValues(spec.workflows, (workflow, name) =>
-      routeOf(workflow, byWorkflow.get(name) ?? initialIntent(name, workflow, input.now)),
+      routeOf(spec, workflow, byWorkflow.get(name) ?? initialIntent(name, workflow, input.now)),
     ),
     tenants: mapValues(spec.tenants, (tenant) => ({ keys: [...tenant.keys] })),
   };
@@ -84,22 +84,30 @@ function regionEntry(region: RegionSpec, release: string): Snapshot["regions"][s
   };
 }
 
-function routeOf(spec: WorkflowSpec, intent: Intent): WorkflowRoute {
-  const { retrieval } = spec;
+function routeOf({ indexes }: Spec, spec: WorkflowSpec, intent: Intent): WorkflowRoute {
   return {
     epoch: intent.epoch,
     serving: [...intent.serving],
     mode: intent.mode,
     degradedModes: [...spec.degradedModes],
     prompt: spec.prompt ?? null,
-    retrieval: retrieval
-      ? { index: retrieval.index, topK: retrieval.topK, required: retrieval.required }
-      : null,
+    retrieval: retrievalOf(indexes, spec),
     deadlineMs: spec.deadline,
     delivery: spec.delivery,
     hedge: spec.hedge,
     longContext: spec.longContext ?? null,
   };
+}
+
+function retrievalOf(
+  indexes: Spec["indexes"],
+  { retrieval }: WorkflowSpec,
+): WorkflowRoute["retrieval"] {
+  if (retrieval === undefined) return null;
+  const { index, topK, required, stale } = retrieval;
+  const freshness = indexes[index]?.freshness;
+  const judged = freshness === undefined ? {} : { freshness: { ...freshness, stale } };
+  return { index, topK, required, ...judged };
 }
 
 function mapValues<In, Out>(

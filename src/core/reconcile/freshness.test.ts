@@ -28,4 +28,12 @@ describe("lag", () => {
   it("is never 0 for diverged copies at one seq", () => {
     assert.equal(lagMs(at(3, 900), at(3, 900, "2".repeat(32))), 1);
   });
+
+  it("is no longer than the copy has been anything but level", () => {
+    const [own, owner] = [at(3, 900), at(4, 3_600_900)];
+    assert.equal(lagMs(own, owner, 400), 400);
+    assert.equal(lagMs(own, owner, 0), 1);
+    assert.equal(lagMs(own, owner, 9_999_999), 3_600_000);
+    assert.equal(lagMs(own, owner, null), 3_600_000);
+  });
 });

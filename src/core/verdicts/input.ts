@@ -1,6 +1,7 @@
 import type { CanaryThresholds } from "../../model/canary.ts";
+import type { FreshnessSpec } from "../../model/freshness.ts";
 import type { GoldenScore, OutcomeWindow } from "../../model/outcomes.ts";
-import type { Signal, Subject } from "../../model/signal.ts";
+import type { IndexState, Signal, Subject } from "../../model/signal.ts";
 import type { DetectionSpec } from "../../model/spec.ts";
 
 /**
@@ -23,6 +24,34 @@ export interface JudgeInput {
   readonly now: number;
   /** Absent where no release can be on trial. */
   readonly releases?: ReleasesInput;
+  /** Absent where there are no indexes. */
+  readonly indexes?: IndexesInput;
+}
+
+/** What is known of the copies of indexes. */
+export interface IndexesInput {
+  readonly copies: readonly CopySeen[];
+  /** By index: the region whose pipeline writes it. */
+  readonly owners: ReadonlyMap<string, string>;
+  /** By index: how late its pipeline may be; none that nobody judges. */
+  readonly freshness: ReadonlyMap<string, FreshnessSpec>;
+  /** Of the estate. */
+  readonly tenants: readonly string[];
+  /** What each observer's wall clock shows now, the reader's among them. */
+  readonly clocks: readonly {
+    readonly observer: string;
+    readonly observerRegion: string | null;
+    readonly wallNow: number;
+  }[];
+}
+
+/** One region's copy of one index, as its own agent reported it lately. */
+export interface CopySeen {
+  readonly region: string;
+  readonly observer: string;
+  readonly index: string;
+  /** Newest first; `agoMs` since the reader received it. */
+  readonly seen: readonly { readonly agoMs: number; readonly state: IndexState }[];
 }
 
 /** What is known of releases, and which of them are on trial where. */

@@ -96,6 +96,8 @@ export interface Facts {
   readonly mode: string | null;
   readonly promptVersion: string | null;
   readonly watermark: string | null;
+  /** How old the documents are, where that is older than promised: as the header says it. */
+  readonly stale: string | null;
   readonly sources: readonly string[];
   readonly forwardedTo: string | null;
   readonly target: string | null;
@@ -118,6 +120,7 @@ export interface Known {
   mode: string | null;
   promptVersion: string | null;
   watermark: string | null;
+  stale: string | null;
   sources: readonly string[];
   /** The caller's limits, as headers; null where there are none. */
   limits: Readonly<Record<string, string>> | null;

@@ -40,7 +40,15 @@ const OF_THE_CONNECTION: readonly string[] = [
 const PATHS = { chat: "/v1/chat/completions", embeddings: "/v1/embeddings" } as const;
 
 /** Errors that another region's gateway means, and that a third region may do better. */
-const MEANT_FAILURES: readonly string[] = ["retrieval_unavailable", "embedding_mismatch"];
+const MEANT_FAILURES: readonly string[] = [
+  "retrieval_unavailable",
+  "embedding_mismatch",
+  "position_not_reached",
+  "stale_data",
+];
+
+/** A region that lives and cannot answer now: the request is held, and the region is not blamed. */
+const HELD_FAILURES: readonly string[] = ["index_damaged"];
 
 /**
  * Lets the regions answer that serve the workflow: this one first when it is among them, then the
@@ -145,7 +153,7 @@ function send(tools: Tools, call: Call, region: string, asking: Asking): Promise
       reached: false,
     });
   }
-  const { authorization } = call.headers;
+  const { authorization, [HEADERS.minPosition]: minPosition } = call.headers;
   return exchange(tools.pools, tools.clock, {
     ...asking,
     place,
@@ -153,6 +161,7 @@ function send(tools: Tools, call: Call, region: string, asking: Asking): Promise
       "content-type": "application/json",
       accept: call.headers.accept ?? "*/*",
       ...(authorization === undefined ? {} : { authorization }),
+      ...(typeof minPosition === "string" ? { [HEADERS.minPosition]: minPosition } : {}),
       [HEADERS.requestId]: call.id,
       [HEADERS.forwardedBy]: tools.region,
       ...(call.resume?.release ? { [HEADERS.release]: call.resume.release } : {}),
@@ -184,6 +193,9 @@ function failedWith(
     return { ...failed("error", code), lives: true, meant: answer };
   }
   const because = `status ${status}${code === null ? "" : `, ${code}`}`;
+  if (code !== null && HELD_FAILURES.includes(code)) {
+    return { ...failed("error", because), lives: true };
+  }
   if (code !== ALL_BUSY) return failed("denied", because);
   const fault: Fault = {
     kind: "busy",
@@ -226,6 +238,7 @@ function toAnswer(exchanged: Answered, region: string): Answer {
     mode: headers[HEADERS.mode] ?? null,
     promptVersion: headers[HEADERS.prompt] ?? null,
     watermark: headers[HEADERS.watermark] ?? null,
+    stale: headers[HEADERS.stale] ?? null,
   };
   const { status } = exchanged;
   return exchanged.kind === "stream"

@@ -17,6 +17,7 @@ export function nothingKnown(snapshot: ServedSnapshot): Known {
     mode: null,
     promptVersion: null,
     watermark: null,
+    stale: null,
     sources: NONE,
     limits: null,
     snapshot,
@@ -30,13 +31,14 @@ export function forget(known: Known): void {
   known.mode = null;
   known.promptVersion = null;
   known.watermark = null;
+  known.stale = null;
   known.sources = NONE;
   known.limits = null;
 }
 
 /** All that is known of an answer. What it says of itself counts before what we found out. */
 export function allFacts(known: Known, facts: Partial<Facts>): Facts {
-  const { tenant, workflow, epoch, mode, promptVersion, watermark, sources } = facts;
+  const { tenant, workflow, epoch, mode, promptVersion, watermark, stale, sources } = facts;
   return {
     tenant: tenant === undefined ? known.tenant : tenant,
     workflow: workflow === undefined ? known.workflow : workflow,
@@ -44,6 +46,7 @@ export function allFacts(known: Known, facts: Partial<Facts>): Facts {
     mode: mode === undefined ? known.mode : mode,
     promptVersion: promptVersion === undefined ? known.promptVersion : promptVersion,
     watermark: watermark === undefined ? known.watermark : watermark,
+    stale: stale === undefined ? known.stale : stale,
     sources: sources ?? known.sources,
     forwardedTo: facts.forwardedTo ?? null,
     target: facts.target ?? null,
@@ -58,7 +61,7 @@ export async function apart(call: Call, handler: Handler): Promise<Answer> {
   const answer = await handler({ ...call, known });
   call.known.snapshot = known.snapshot;
   if (answer.kind === "unanswered") return answer;
-  const { tenant, workflow, epoch, mode, promptVersion, watermark, sources } = known;
-  const facts = { tenant, workflow, epoch, mode, promptVersion, watermark, sources };
+  const { tenant, workflow, epoch, mode, promptVersion, watermark, stale, sources } = known;
+  const facts = { tenant, workflow, epoch, mode, promptVersion, watermark, stale, sources };
   return withHeaders(withFacts(answer, facts), known.limits ?? {});
 }

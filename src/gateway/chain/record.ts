@@ -62,7 +62,7 @@ function announced(tools: Tools, call: Call, came: Answer): Told {
   const answer = came.kind === "unanswered" ? nobodyAnswered(call, came.facts) : came;
   const { known } = call;
   const facts = allFacts(known, answer.facts);
-  const { workflow, mode, promptVersion, watermark, epoch } = facts;
+  const { workflow, mode, promptVersion, watermark, stale, epoch } = facts;
   const headers: Record<string, string> = {
     [HEADERS.requestId]: call.id,
     [HEADERS.region]: tools.region,
@@ -73,6 +73,7 @@ function announced(tools: Tools, call: Call, came: Answer): Told {
   if (mode !== null) headers[HEADERS.mode] = mode;
   if (promptVersion !== null) headers[HEADERS.prompt] = promptVersion;
   if (watermark !== null) headers[HEADERS.watermark] = watermark;
+  if (stale !== null) headers[HEADERS.stale] = stale;
   if (epoch !== null) headers[HEADERS.epoch] = String(epoch);
   Object.assign(headers, known.limits, answer.headers);
   return { ...answer, headers, facts };
@@ -211,6 +212,7 @@ function toRecord(
     releaseDigest: headers[HEADERS.release] ?? call.snapshot.releaseDigest,
     promptVersion: facts.promptVersion,
     watermark: facts.watermark,
+    ...(facts.stale === null ? {} : { stale: facts.stale }),
     sources: [...facts.sources],
     forwardedTo: facts.forwardedTo,
     target: facts.target,
@@ -235,5 +237,6 @@ function count(tools: Tools, { headers }: Told, line: AuditRecord): void {
   metrics.seconds.observe({ workflow }, line.tookMs / 1_000);
   if (line.forwardedTo !== null) metrics.forwarded.inc({ to: line.forwardedTo });
   if (line.mode !== null && line.mode !== "normal") metrics.degraded.inc({ workflow, mode });
+  if (line.stale !== undefined) metrics.stale.inc({ workflow });
   if (line.outcome === "cut") metrics.cut.inc({ workflow });
 }

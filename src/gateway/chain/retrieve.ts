@@ -1,44 +1,31 @@
-import { messageOf } from "../../lib/errors.ts";
-import type { Position } from "../../model/position.ts";
-import { embeddingVersion } from "../../model/release.ts";
-import type { WorkflowRoute } from "../../model/snapshot.ts";
-import type { IndexHit, IndexReader } from "../../ports/index.ts";
+import { INDEX_TARGET } from "../../model/trouble.ts";
+import { HEADERS } from "../../wire/headers.ts";
 import { type ChatRequest, textOf } from "../../wire/openai.ts";
 import type { Tools } from "../options.ts";
-import { embed } from "../targets/embed.ts";
-import { within } from "../within.ts";
 import { type Answer, type Attempt, type Call, type Handler, type Link, located } from "./call.ts";
+import { wantedPosition } from "./min-position.ts";
 import { refuse, retryAfter } from "./refuse.ts";
-
-/** Whoever may see everything that is not one tenant's own. */
-const PUBLIC = "public";
-
-type Found =
-  | { readonly kind: "found"; readonly hits: readonly IndexHit[]; readonly watermark: string }
-  /** The index, or what it needs, answered badly: trying again at once would change nothing. */
-  | { readonly kind: "broken"; readonly because: string }
-  /** No model runtime of this region answered: the region itself may be going. */
-  | {
-      readonly kind: "unanswered";
-      readonly because: string;
-      readonly attempts: readonly Attempt[];
-    };
-
-type Retrieval = NonNullable<WorkflowRoute["retrieval"]>;
+import { type Found, find, type Question, type Retrieval } from "./search.ts";
 
 /**
  * Puts the documents before the model that this tenant may see and that fit the question. A
  * workflow that can do without them goes on as `no-retrieval`, says so on every answer, and leaves
  * that mode by itself, since each request asks anew (unless the index failed a moment ago).
+ *
+ * What cannot be answered from this region's copy, and needs it, is refused where waiting mends
+ * nothing, and unanswered where another region may have a better copy: `hold` then waits for it.
  */
 export function retrieve(tools: Tools): Link {
   return (next) => (call) => {
     const { route, request } = located(call);
     const question = lastQuestion(request);
-    if (route.retrieval === null || question === "") return normally(next, call);
+    const { retrieval } = route;
+    if (retrieval === null || question === "") return normally(next, call);
     // Ordered for everyone by the control plane: nobody asks the index, it may be under repair.
     if (route.mode === "no-retrieval") return without(next, call);
-    return retrieved(tools, next, call, route.retrieval, question);
+    const wanted = wantedPosition(call.headers, retrieval.index);
+    if (!wanted.ok) return refuse(noPosition(wanted.sent));
+    return retrieved(tools, next, call, retrieval, { text: question, minSeq: wanted.seq });
   };
 }
 
@@ -47,17 +34,48 @@ async function retrieved(
   next: Handler,
   call: Call,
   retrieval: Retrieval,
-  question: string,
+  question: Question,
 ): Promise<Answer> {
+  const began = tools.clock.monotonic();
   const found = await find(tools, call, retrieval, question);
-  if (found.kind === "found") return withDocuments(next, call, found);
+  if (found.kind === "found") return withDocuments(tools, next, call, found);
   if (!retrieval.required) return without(next, call);
-  if (found.kind === "unanswered")
-    return { kind: "unanswered", facts: { attempts: found.attempts } };
-  return unavailable(tools, retrieval, found.because);
+  return withoutThem(tools, call, retrieval, { found, tookMs: tools.clock.monotonic() - began });
 }
 
-function withDocuments(next: Handler, call: Call, { hits, watermark }: Found & { kind: "found" }) {
+type Missing = Exclude<Found, { kind: "found" }>;
+
+/** A workflow that does not answer without documents has none. */
+function withoutThem(
+  tools: Tools,
+  call: Call,
+  retrieval: Retrieval,
+  { found, tookMs }: { readonly found: Missing; readonly tookMs: number },
+): Answer {
+  switch (found.kind) {
+    case "unanswered":
+      return { kind: "unanswered", facts: { attempts: found.attempts } };
+    case "behind":
+      return behind(tools, retrieval, found);
+    case "broken":
+      return unavailable(tools, retrieval, found.because);
+    case "damaged":
+      return damaged(tools, call, retrieval, { because: found.because, tookMs });
+  }
+}
+
+function withDocuments(
+  tools: Tools,
+  next: Handler,
+  call: Call,
+  { hits, watermark, stale }: Found & { kind: "found" },
+): Promise<Answer> | Answer {
+  call.known.stale = stale;
+  // Whoever proves this region asks whether it would answer rightly: that its source is late is no
+  // fault of the region, and must not keep it from taking over.
+  const policy = call.readiness ? "label" : located(call).route.retrieval?.freshness?.stale;
+  if (stale !== null && policy === "refuse") return tooOld(tools, stale);
+  if (stale !== null && policy === "no-retrieval") return without(next, call);
   call.known.sources = hits.map(({ id }) => id);
   call.known.watermark = watermark;
   return normally(next, { ...call, documents: hits });
@@ -73,6 +91,40 @@ function without(next: Handler, call: Call) {
   return next({ ...call, mode: "no-retrieval" });
 }
 
+/**
+ * Nobody answers from a copy that may not be believed. The request is held like one to a region
+ * that is silent, for a failover to a good copy may be under way. It is refused at once where there
+ * is no other region, by a gateway whose caller holds it already, and to who asks how it is now.
+ */
+function damaged(
+  tools: Tools,
+  call: Call,
+  retrieval: Retrieval,
+  { because, tookMs }: { readonly because: string; readonly tookMs: number },
+): Answer {
+  const isOnly = Object.keys(call.snapshot.regions).length < 2;
+  if (isOnly || call.readiness) return unavailable(tools, retrieval, because);
+  if (call.forwardedBy !== null) return refuse(damagedHere(tools, retrieval, because));
+  const attempt: Attempt = {
+    target: `${INDEX_TARGET}${retrieval.index}`,
+    outcome: because,
+    tookMs,
+    reached: false,
+    region: tools.region,
+    fault: { kind: "error", because, retryAfterMs: null },
+  };
+  return { kind: "unanswered", facts: { attempts: [attempt] } };
+}
+
+function damagedHere({ region }: Tools, { index }: Retrieval, because: string) {
+  return {
+    status: 503,
+    code: "index_damaged",
+    message: `The copy of index ${index} in ${region} may not be believed (${because}), and this workflow does not answer without it. Another region may.`,
+    headers: retryAfter(1_000),
+  } as const;
+}
+
 function unavailable(tools: Tools, retrieval: Retrieval, because: string): Answer {
   return refuse({
     status: 503,
@@ -82,84 +134,35 @@ function unavailable(tools: Tools, retrieval: Retrieval, because: string): Answe
   });
 }
 
-async function find(
-  tools: Tools,
-  call: Call,
-  retrieval: Retrieval,
-  question: string,
-): Promise<Found> {
-  const { index, required } = retrieval;
-  const vectors = vectorsFor(index);
-  // A broken index would cost every request its time-out; after a failure it is left alone a while.
-  if (tools.retrieval.ejected(index) || (!required && tools.retrieval.ejected(vectors)))
-    return { kind: "broken", because: "it failed a moment ago" };
-  const found = await ask(tools, call, retrieval, question);
-  if (call.signal.aborted) return found;
-  if (found.kind === "found") {
-    tools.retrieval.succeeded(index);
-    tools.retrieval.succeeded(vectors);
-    return found;
-  }
-  // A request that is held says itself what it waits for, and comes by here many times.
-  if (found.kind === "unanswered" && required) return found;
-  tools.retrieval.failed(found.kind === "broken" ? index : vectors, found.because);
-  tools.logger.warn({ index, because: found.because }, "retrieval failed");
-  return found;
+function behind(
+  { region, timeouts }: Tools,
+  { index }: Retrieval,
+  { at, wanted }: Found & { kind: "behind" },
+): Answer {
+  return refuse({
+    status: 503,
+    code: "position_not_reached",
+    message: `The copy of index ${index} in ${region} is at ${at} and had not reached ${wanted} after ${timeouts.positionMs} ms (${HEADERS.minPosition}). Try again shortly: it follows by itself.`,
+    headers: retryAfter(1_000),
+  });
 }
 
-/**
- * A runtime that does not answer is remembered apart from the index, which it says nothing of. A
- * workflow that needs its documents is held then, and must see the runtime's return in its very
- * next round, whatever a workflow that can do without has met meanwhile.
- */
-function vectorsFor(index: string): string {
-  return `vectors for ${index}`;
+function tooOld({ region }: Tools, stale: string): Answer {
+  return refuse({
+    status: 503,
+    code: "stale_data",
+    message: `The documents in ${region} are older than this workflow allows (${stale}): their pipeline is late. Try again when it has caught up.`,
+    headers: retryAfter(10_000),
+  });
 }
 
-async function ask(
-  tools: Tools,
-  call: Call,
-  retrieval: Retrieval,
-  question: string,
-): Promise<Found> {
-  const store = tools.indexes.get(retrieval.index);
-  if (store === undefined) return { kind: "broken", because: "this region has no copy of it" };
-  const embedding = call.snapshot.release?.embedding;
-  if (embedding === undefined) return { kind: "broken", because: "the release has no embedding" };
-  const dispensable = !retrieval.required || servedElsewhere(tools, call);
-  const embedded = await embed(tools, call, { embedding, text: question, dispensable });
-  if (embedded.kind !== "embedded") return embedded;
-  try {
-    const query = {
-      vector: embedded.vector,
-      embedding: embeddingVersion(embedding),
-      // The filter of tenants. It is applied inside the index, or k strangers' documents found
-      // first would push the caller's own out.
-      audiences: [PUBLIC, located(call).tenant],
-      k: retrieval.topK,
-    };
-    return await within(tools.clock, tools.timeouts.retrieveMs, search(store, query));
-  } catch (error) {
-    return { kind: "broken", because: messageOf(error) };
-  }
-}
-
-function servedElsewhere({ region }: Tools, call: Call): boolean {
-  return !call.readiness && located(call).route.serving.some((other) => other !== region);
-}
-
-async function search(
-  store: IndexReader,
-  query: Parameters<IndexReader["search"]>[0],
-): Promise<Found> {
-  // The position first: a change between the two makes the answer newer than it says, never older.
-  const watermark = watermarkOf(await store.position());
-  return { kind: "found", hits: await store.search(query), watermark };
-}
-
-/** `<seq>@<ISO time>`; an empty index has no newest change, and says so by the year 1970. */
-function watermarkOf({ seq, sourceTime }: Position): string {
-  return `${seq}@${new Date(sourceTime).toISOString()}`;
+function noPosition(sent: string) {
+  return {
+    status: 400,
+    code: "invalid_min_position",
+    param: HEADERS.minPosition,
+    message: `${HEADERS.minPosition}: ${sent.slice(0, 60)} is no position. Write the seq that a change was answered with, such as 42 or handbook=42.`,
+  } as const;
 }
 
 function lastQuestion(request: ChatRequest): string {

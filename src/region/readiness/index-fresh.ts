@@ -46,6 +46,8 @@ export interface KnownOwner {
   readonly position: Position;
   /** Time since it said so; 0 when it has just been asked, null when only a report tells. */
   readonly agoMs: number | null;
+  /** How long before that both were level, in ms; null when they never were. */
+  readonly levelForMs?: number | null;
 }
 
 export function judgeIndex(expected: ExpectedIndex, { own, owner }: ObservedIndex): Judgement {
@@ -84,7 +86,7 @@ function judgeLevel(own: Position, owner: KnownOwner, held: string): Judgement {
 }
 
 function judgeLag(maxLagMs: number, own: Position, owner: KnownOwner, held: string): Judgement {
-  const lag = lagMs(own, owner.position);
+  const lag = lagMs(own, owner.position, owner.levelForMs);
   const evidence = `${held}, ${lag === 0 ? "level with" : `${formatDuration(lag)} behind`} ${owner.region}${ageOf(owner)}; ${formatDuration(maxLagMs)} is allowed`;
   return { pass: lag <= maxLagMs, evidence };
 }
@@ -99,12 +101,14 @@ async function ownerOf(context: CheckContext, local: LocalIndex): Promise<Observ
   const { world, askMs } = context;
   const ownership = world.book.of(local.name);
   if (ownership === null) return null;
-  const { region } = ownership;
+  const { region, epoch } = ownership;
+  const { clock } = world.options;
   if (region === world.options.region) return "self";
   try {
     const { position } = await askOwner(world, ownership, 0, askMs);
-    local.sawOwner(position, world.options.clock.monotonic());
-    return { region, position, agoMs: 0 };
+    const now = clock.monotonic();
+    local.sawOwner(position, now);
+    return { region, position, agoMs: 0, levelForMs: local.levelForMs(now, epoch) };
   } catch {
     // The usual case of a failover: the owner is what failed.
     return lastKnown(context, local, ownership);
@@ -115,17 +119,20 @@ async function ownerOf(context: CheckContext, local: LocalIndex): Promise<Observ
 async function lastKnown(
   { world }: CheckContext,
   local: LocalIndex,
-  { region }: Ownership,
+  { region, epoch }: Ownership,
 ): Promise<KnownOwner | null> {
   const { store, clock } = world.options;
   const heard = local.owner;
   const entry = await store.get(KEYS.report(`agent:${region}`)).catch(() => null);
   const reported = reportedPosition(entry?.value, local.name);
   if (reported !== null && reported.seq > (heard?.position.seq ?? -1)) {
-    return { region, position: reported, agoMs: null };
+    const levelForMs = local.levelForMs(clock.monotonic(), epoch);
+    return { region, position: reported, agoMs: null, levelForMs };
   }
   if (heard === null) return null;
-  return { region, position: heard.position, agoMs: Math.max(1, clock.monotonic() - heard.at) };
+  const agoMs = Math.max(1, clock.monotonic() - heard.at);
+  const levelForMs = local.levelForMs(heard.at, epoch);
+  return { region, position: heard.position, agoMs, levelForMs };
 }
 
 const reportSchema: z.ZodType<Pick<RegionReport, "indexes">> = z.object({

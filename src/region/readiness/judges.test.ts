@@ -229,6 +229,18 @@ table("the index check", [
     /8\.0 s behind/,
   ],
   [
+    "a lag behind a dead owner, of a copy that was level with it a moment before",
+    () => index(at(5, 1_000), { ...owner(at(6, 3_601_000), 3_200), levelForMs: 500 }),
+    true,
+    /500 ms behind/,
+  ],
+  [
+    "a lag of a copy that was last level long ago",
+    () => index(at(5, 1_000), { ...owner(at(6, 9_000)), levelForMs: 60_000 }),
+    false,
+    /8\.0 s behind/,
+  ],
+  [
     "a dead owner's report",
     () => index(at(5, 1_000), owner(at(5, 1_000), null)),
     true,

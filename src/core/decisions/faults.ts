@@ -1,30 +1,43 @@
 import type { Decision } from "../../model/decision.ts";
+import type { FailureDomain } from "../../model/domain.ts";
 import { formatDuration } from "../../model/units.ts";
+import { damageReason, indexTroubles, isDamaged } from "./damage.ts";
 import { failoverFrom, outageOf } from "./failover.ts";
 import type { DecisionInput } from "./input.ts";
 import { healthOf, isFailed, whyHealth } from "./regions.ts";
 import { described, hold, list, serve } from "./words.ts";
 
-/** What the controller does by itself: a failover out of failed regions, if the spec lets it. */
-export function answerOutage(input: DecisionInput): Decision {
-  const failed = input.intent.serving.filter((region) => isFailed(input, region));
-  if (failed.length === 0) return hold(input, atRest(input));
-  const move = failoverFrom(input, failed, outageOf(input, failed));
+/**
+ * What the controller does by itself: a failover out of regions that have failed, or that cannot
+ * answer the workflow from their copy of its index, if the spec lets it. Both are left in one move:
+ * a cure of one of them that opened the other would be none.
+ */
+export function answerFaults(input: DecisionInput): Decision {
+  const { serving } = input.intent;
+  const failed = serving.filter((region) => isFailed(input, region));
+  const damaged = serving.filter((region) => !failed.includes(region) && isDamaged(input, region));
+  if (failed.length + damaged.length === 0) return hold(input, atRest(input));
+  const domain = failed.length > 0 ? "region-outage" : "index-corruption";
+  const reason = [
+    ...(failed.length > 0 ? [outageOf(input, failed)] : []),
+    ...(damaged.length > 0 ? [damageReason(input, damaged)] : []),
+  ].join("; ");
+  const move = failoverFrom(input, [...failed, ...damaged], reason, domain);
   if (move.kind === "hold") return move;
-  const veto = vetoOf(input);
+  const veto = vetoOf(input, domain);
   if (veto === null) return move;
-  return hold(input, `${outageOf(input, failed)}: ${veto}`, {
-    domain: "region-outage",
+  return hold(input, `${reason}: ${veto}`, {
+    domain,
     refused: [{ alternative: described(move), why: veto }, ...move.refused],
   });
 }
 
 /** Who may move this workflow now, and when: the first reason against it; null when there is none. */
-function vetoOf(input: DecisionInput): string | null {
+function vetoOf(input: DecisionInput, domain: FailureDomain): string | null {
   const { spec, workflow } = input;
   const { declare } = spec;
-  if (!declare.signals.includes("region-outage")) {
-    return `declare.signals of ${workflow} does not list region-outage`;
+  if (!declare.signals.includes(domain)) {
+    return `declare.signals of ${workflow} does not list ${domain}`;
   }
   // Before the person: what a person could not order either should not look like their turn.
   const dependency = dependencyVeto(input);
@@ -53,8 +66,9 @@ function atRest(input: DecisionInput): string {
   const { serving } = input.intent;
   const troubled = serving.filter((region) => healthOf(input, region) !== "healthy");
   const are = serving.length === 1 ? "is" : "are";
-  if (troubled.length === 0) return `${serve(serving)} and ${are} healthy`;
-  return `${serve(serving)}, and ${troubled.map((region) => trouble(input, region)).join("; ")}`;
+  const troubles = [...troubled.map((region) => trouble(input, region)), ...indexTroubles(input)];
+  if (troubles.length === 0) return `${serve(serving)} and ${are} healthy`;
+  return `${serve(serving)}, and ${troubles.join("; ")}`;
 }
 
 function trouble(input: DecisionInput, region: string): string {

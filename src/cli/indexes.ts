@@ -1,0 +1,20 @@
+import { Command } from "commander";
+import { indexIngestCommand } from "./index-ingest.ts";
+import { indexRepairCommand } from "./index-repair.ts";
+import { indexStatusCommand } from "./index-status.ts";
+import { indexTailCommand } from "./index-tail.ts";
+import { indexVerifyCommand } from "./index-verify.ts";
+import { indexWatermarkCommand } from "./index-watermark.ts";
+
+export function indexCommand(): Command {
+  return new Command("index")
+    .description(
+      "work on the vector indexes: what is in them, how they stand, whether they are whole",
+    )
+    .addCommand(indexIngestCommand())
+    .addCommand(indexWatermarkCommand())
+    .addCommand(indexStatusCommand())
+    .addCommand(indexVerifyCommand())
+    .addCommand(indexRepairCommand())
+    .addCommand(indexTailCommand());
+}
