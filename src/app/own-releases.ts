@@ -94,7 +94,8 @@ export function signedHere(estate: Estate, built: BuiltRelease): Promise<Release
     await writeRelease(store, built, [tagOf(built)]);
     const signatures = await readSignaturesFrom(store, digest);
     const trust = [readFileSync(publicFile, "utf8")];
-    if (verifySignature({ digest, signatures, trust, now: 0, atLeast: null }).ok) return signatures;
+    if (verifySignature({ digest, signatures, trust, now: null, atLeast: null }).ok)
+      return signatures;
     const key = await readPrivateKey(readFileSync(privateFile, "utf8"), privateFile, null);
     const number = await nextReleaseNumber(store);
     await signRelease(store, digest, key, { number, expires: null, reference: null });
@@ -114,7 +115,7 @@ export async function bringHome(
 ): Promise<void> {
   if (!copiesFromOwn(estate)) return;
   const trust = namedTrust(estate)();
-  const judged = verifySignature({ digest, signatures, trust, now: 0, atLeast: null });
+  const judged = verifySignature({ digest, signatures, trust, now: null, atLeast: null });
   if (!judged.ok) return;
   await withLayout(layout, (source) =>
     withLayout(estate.data.releases, (target) =>

@@ -7,6 +7,7 @@ import { freshnessSpecSchema, stalePolicySchema } from "./freshness.ts";
 import { indexEngineShape } from "./index-engine.ts";
 import { scrubSpecSchema } from "./index-scrub-spec.ts";
 import { reflexSpecSchema } from "./reflex.ts";
+import { PLAIN_RELEASE, type ReleaseSpec, releaseSpecSchema } from "./release-spec.ts";
 import { durationSchema, sizeSchema } from "./units.ts";
 
 /**
@@ -335,35 +336,6 @@ const detectionSchema = z.strictObject({
     .describe("Least time between two unplanned moves of a workflow."),
 });
 
-const releaseSpecSchema = z.strictObject({
-  folder: z.string().describe("Folder of the release: release.yaml and prompts/."),
-  trust: z
-    .array(z.string())
-    .default([])
-    .describe(
-      "Public keys (PEM files) whose releases are served; none, and no `signing`: unsigned ones are, too.",
-    ),
-  signing: z
-    .enum(["embedded"])
-    .optional()
-    .describe(
-      "embedded: releases are signed where the estate runs, by a key pair that it makes in its data folder and trusts beside `trust`. For estates on one machine.",
-    ),
-  bake: durationSchema
-    .prefault("5s")
-    .describe("How long a region runs a new release before the next region gets it."),
-  pause: durationSchema
-    .prefault("1h")
-    .describe(
-      "How long a bake that proves nothing waits for a person before the activation is taken back.",
-    ),
-  probation: durationSchema
-    .prefault("15m")
-    .describe(
-      "How long a release is still compared with the one before it after it was found good.",
-    ),
-});
-
 export const specSchema = z.strictObject({
   tideover: z
     .literal(1, { error: "is no version of this format that this program reads; write 1" })
@@ -411,9 +383,6 @@ export type WorkflowSpec = Spec["workflows"][string];
 export type IndexSpec = Spec["indexes"][string];
 export type RuntimeTarget = RegionSpec["components"]["runtime"]["targets"][number];
 export type DetectionSpec = Spec["detection"];
-export type ReleaseSpec = z.infer<typeof releaseSpecSchema>;
-
-const PLAIN_RELEASE = { trust: [], bake: 5_000, pause: 3_600_000, probation: 900_000 };
 
 /** What the spec says of the release, whichever way it is written; null when it says nothing. */
 export function releaseSpecOf({ release }: Pick<Spec, "release">): ReleaseSpec | null {

@@ -170,26 +170,29 @@ async function requireSpace(target: ArtifactStore, { bytes }: CopyPlan): Promise
 }
 
 async function pull(options: CopyOptions, plan: CopyPlan): Promise<void> {
-  // The first that fails ends the others: what they have is kept. A signal of its own, since one
-  // that is made of several is slow to ask, and it is asked for every chunk.
+  // The first that fails ends the others, and is told when they have ended: whoever is told that a
+  // copy failed may take the target away. What they have is kept. A signal of its own, since one that
+  // is made of several is slow to ask, and it is asked for every chunk.
   const given = options.signal;
   const stop = new AbortController();
   const giveUp = (): void => stop.abort(given?.reason);
   given?.addEventListener("abort", giveUp, { once: true });
   if (given?.aborted) giveUp();
+  const failures: unknown[] = [];
   try {
     await eachLimited(plan.blobs, options.parallel ?? PARALLEL, async (blob) => {
       try {
         stop.signal.throwIfAborted();
         await pullOne({ ...options, signal: stop.signal }, blob);
       } catch (error) {
+        failures.push(error);
         stop.abort(error);
-        throw error;
       }
     });
   } finally {
     given?.removeEventListener("abort", giveUp);
   }
+  if (failures.length > 0) throw failures[0];
 }
 
 async function pullOne(options: CopyOptions, { descriptor, from }: BlobToCopy): Promise<void> {

@@ -178,9 +178,9 @@ table("the release check", [
   ],
   [
     "a release that has expired while it runs, and says so",
-    () => judgeRelease({ ...wanted, expired: "2026-11-23T12:00:00Z" }, answered),
+    () => judgeRelease({ ...wanted, remark: "EXPIRED at 2026-11-23T12:00:00Z" }, answered),
     true,
-    /snapshot 4 \(the newest\); EXPIRED at 2026-11-23T12:00:00Z: sign it again/,
+    /snapshot 4 \(the newest\); EXPIRED at 2026-11-23T12:00:00Z$/,
   ],
   [
     "any snapshot when the store is gone",

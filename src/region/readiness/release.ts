@@ -2,7 +2,8 @@ import { messageOf } from "../../lib/errors.ts";
 import { HEADERS } from "../../wire/headers.ts";
 import { askGatewayStatus } from "../feed-gateway.ts";
 import { followStore } from "../follow-store.ts";
-import type { World } from "../world.ts";
+import type { AgentOptions } from "../options.ts";
+import type { KnownRelease, World } from "../world.ts";
 import { type Judgement, NO_KEY, type ReadinessCheck } from "./check.ts";
 
 /** What a published snapshot may take to reach a gateway, and how often it is looked for. */
@@ -29,7 +30,7 @@ export const releaseCheck: ReadinessCheck = {
     const { headers, failure } = asked.answer;
     const digest = world.release?.digest ?? null;
     return judgeRelease(
-      { region, digest, newest, expired: expiredAt(world) },
+      { region, digest, newest, remark: remarkOf(world) },
       {
         failure: typeof status === "string" ? status : failure,
         region: headers[HEADERS.region] ?? null,
@@ -65,8 +66,8 @@ export interface ExpectedRelease {
   readonly digest: string | null;
   /** Number of the store's newest snapshot; null when the store cannot be read. */
   readonly newest: number | null;
-  /** ISO time at which the release's signature ended; null: it has not. */
-  readonly expired?: string | null;
+  /** What a person should know of a release that is the right one all the same; null: nothing. */
+  readonly remark?: string | null;
 }
 
 export interface ObservedRelease {
@@ -93,24 +94,29 @@ export function judgeRelease(expected: ExpectedRelease, observed: ObservedReleas
   }
   const newest =
     expected.newest === null ? "the store cannot be asked for a newer one" : "the newest";
-  return {
-    pass: true,
-    evidence: `release ${digest}, snapshot ${serves} (${newest})${expiredText(expected)}`,
-  };
+  const remark = expected.remark == null ? "" : `; ${expected.remark}`;
+  return { pass: true, evidence: `release ${digest}, snapshot ${serves} (${newest})${remark}` };
 }
 
 /**
- * No reason to be closed: what runs goes on being served, and a region that was closed for a date
- * would be missed in the disaster it is kept for. But a gateway that starts refuses it.
+ * That its signature has ended is no reason to be closed: what runs goes on being served, and a
+ * region that was closed for a date would be missed in the disaster it is kept for. But a gateway
+ * that starts refuses it.
  */
-function expiredText({ expired = null }: ExpectedRelease): string {
-  if (expired === null) return "";
-  return `; EXPIRED at ${expired}: sign it again, a gateway that restarts refuses it`;
-}
-
-function expiredAt({ release, options: { clock, expiryOf } }: World): string | null {
+export function remarkOf({
+  release,
+  options: { clock, expiryOf },
+}: {
+  readonly release: KnownRelease | null;
+  readonly options: Pick<AgentOptions, "clock" | "expiryOf">;
+}): string | null {
   const signatures = release?.signatures;
-  if (release === null || signatures === undefined) return null;
-  const end = expiryOf?.({ digest: release.digest, signatures }) ?? null;
-  return end !== null && clock.now() >= Date.parse(end) ? end : null;
+  if (release === null || signatures === undefined || expiryOf === undefined) return null;
+  try {
+    const end = expiryOf({ digest: release.digest, signatures });
+    if (end === null || clock.now() < Date.parse(end)) return null;
+    return `EXPIRED at ${end}: sign it again, a gateway that restarts refuses it`;
+  } catch (error) {
+    return `nobody can tell until when it is signed: ${messageOf(error)}`;
+  }
 }
