@@ -101,10 +101,11 @@ async function answerOne(
   response.on("error", () => over.abort(BROKE));
   const id = idOf(request, requestId);
   try {
-    const answer = await dispatch(paths, { request, id, signal: over, rest: "" });
-    const told = answer.kind === "unanswered" ? refuse(FAILED) : answer;
+    const came = await dispatch(paths, { request, id, signal: over, rest: "" });
+    const answer = came.kind === "unanswered" ? refuse(FAILED) : came;
     const names = { [HEADERS.requestId]: id, [HEADERS.region]: tools.region };
-    await reply(response, withHeaders(told, names));
+    const told = reply(response, withHeaders(answer, names));
+    if (told !== undefined) await told;
   } catch (error) {
     tools.logger.error({ requestId: id, err: error }, "an exchange failed inside the gateway");
     // Part of the answer may be out: only breaking the connection tells that it is not whole.

@@ -5,13 +5,17 @@ import type { StreamedAnswer, StreamPart, WholeAnswer } from "./chain/call.ts";
 /** Longer bodies are not copied to stand behind their headers. */
 const ONE_PIECE_BYTES = 64 * 1024;
 
-/** Writes an answer. Resolves when it is handed to the socket, or when the caller is gone. */
-export async function reply(
+/**
+ * Writes an answer. A whole one is handed to the socket at once; for a stream the promise resolves
+ * when all of it is, or when the caller is gone.
+ */
+export function reply(
   response: ServerResponse,
   answer: WholeAnswer | StreamedAnswer,
-): Promise<void> {
-  if (answer.kind === "stream") await replyStream(response, answer);
-  else if (!response.destroyed) replyWhole(response, answer);
+): Promise<void> | undefined {
+  if (answer.kind === "stream") return replyStream(response, answer);
+  if (!response.destroyed) replyWhole(response, answer);
+  return undefined;
 }
 
 function replyWhole(response: ServerResponse, { status, headers, body }: WholeAnswer): void {

@@ -27,7 +27,8 @@ export function parse(): Link {
     const { bytes = body.bytes, workflow, request, embeddings } = asked.read;
     // The same bound in every region: the next gateway judges what it is forwarded.
     if (bytes.length > limit) return refuse(tooLarge(limit));
-    return next({ ...call, workflow, request, embeddings, body: bytes });
+    // Awaited: a promise that is returned as it is costs two more turns of the queue.
+    return await next({ ...call, workflow, request, embeddings, body: bytes });
   };
 }
 

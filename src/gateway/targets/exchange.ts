@@ -1,6 +1,7 @@
 import type { StopSignal } from "../../lib/stop.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { StreamPart } from "../chain/call.ts";
+import { Collected } from "../http/collected.ts";
 import type { Listener, Sending } from "../http/connection.ts";
 import type { Head } from "../http/head.ts";
 import type { FaultKind } from "./fault.ts";
@@ -88,8 +89,7 @@ class Exchange implements Listener {
   #status = 0;
   #headers: Readonly<Record<string, string>> = {};
   #stream: StreamedAnswer | null = null;
-  #pieces: Buffer[] = [];
-  #length = 0;
+  readonly #body = new Collected();
 
   constructor(clock: Clock, upstream: Upstream, settle: (exchanged: Exchanged) => void) {
     this.#clock = clock;
@@ -146,16 +146,12 @@ class Exchange implements Listener {
 
   #add(piece: Buffer): void {
     this.#watch.progress();
-    this.#length += piece.length;
-    // A copy: the piece is the socket's.
-    this.#pieces.push(Buffer.from(piece));
-    if (this.#length > MAX_ANSWER_BYTES) this.#cut(new Error("an answer larger than 64 MiB"));
+    this.#body.add(piece);
+    if (this.#body.length > MAX_ANSWER_BYTES) this.#cut(new Error("an answer larger than 64 MiB"));
   }
 
   #tellWhole(): void {
-    const [first] = this.#pieces;
-    const single = this.#pieces.length === 1 && first !== undefined;
-    const body = single ? first : Buffer.concat(this.#pieces, this.#length);
+    const body = this.#body.whole();
     this.#tell({ kind: "whole", status: this.#status, headers: this.#headers, body });
   }
 
