@@ -63,12 +63,12 @@ export async function openSqliteIndex(
     trimLog: async (upTo) => write((connection) => trimLog(connection, upTo)),
 
     // A copy: of a part of a longer array, all of that array would be sent.
-    search: (query) => searches.ask({ ...query, vector: query.vector.slice() }),
+    search: async (query) => searches.ask({ ...query, vector: query.vector.slice() }),
     standing: async () => read(readMeta).standing,
     quarantine: async (because) => write((connection) => quarantine(connection, because)),
     facts: async () => {
       read(readMeta);
-      return FACTS;
+      return factsOf(place);
     },
 
     sums: async (ranges, split) => read((connection) => sums(connection, ranges, split)),
@@ -93,10 +93,8 @@ async function attempt(work: () => unknown): Promise<void> {
   } catch {}
 }
 
-const FACTS: IndexFacts = {
-  engine: "sqlite",
-  approximate: false,
-  tenantGuard: "query",
-  settings: { search: "exact", metric: "cosine", numbers: "f32" },
-  faults: [],
-};
+function factsOf({ digestKey }: Place): IndexFacts {
+  const digests = digestKey === undefined ? "plain" : "keyed";
+  const settings = { search: "exact", metric: "cosine", numbers: "f32", digests };
+  return { engine: "sqlite", approximate: false, tenantGuard: "query", settings, faults: [] };
+}

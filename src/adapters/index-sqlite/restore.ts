@@ -49,8 +49,9 @@ const WAIT = "Wait until that is done.";
 /** The next page is fetched while one is loaded: source and index each have a core. */
 async function run(
   thread: Thread<RestoreQuestion, null>,
-  { records, ...goal }: IndexRestore,
+  { records, ...from }: IndexRestore,
 ): Promise<void> {
+  const goal = goalOf(from);
   let loading: Promise<unknown> = thread.ask({ do: "start", goal });
   try {
     for await (const page of records) {
@@ -69,4 +70,9 @@ async function run(
     await thread.ask({ do: "abandon" }).catch(() => undefined);
     throw error;
   }
+}
+
+/** Nothing else: a caller may well give a whole snapshot, whose functions cannot be sent. */
+function goalOf({ position, epoch, watermarks, hot }: RestoreGoal): RestoreGoal {
+  return { position, epoch, watermarks, ...(hot === undefined ? {} : { hot }) };
 }

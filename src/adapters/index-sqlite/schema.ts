@@ -127,7 +127,13 @@ export function createTables(db: DatabaseSync, keyCheck: string): void {
     const meta = "INSERT INTO meta VALUES (1, 0, 0, ?, 0, 0, 0, ?, 0, ?, 0, NULL, NULL, NULL)";
     db.prepare(meta).run(EMPTY, EMPTY, keyCheck);
   }
+  if (pragma(db, "user_version") === FORMAT) adoptKey(db, keyCheck);
   db.exec("COMMIT");
+}
+
+/** An index that never held anything has no digests yet that another key could contradict. */
+function adoptKey(db: DatabaseSync, keyCheck: string): void {
+  db.prepare("UPDATE meta SET key_check = ?1 WHERE seq = 0 AND key_check <> ?1").run(keyCheck);
 }
 
 /** Why this file is no whole index of ours, and what to do; null when it is. */
