@@ -11,6 +11,7 @@ import { type Spec, specSchema } from "../../src/model/spec.ts";
 import type { Trouble } from "../../src/model/trouble.ts";
 import type { AuditLog } from "../../src/ports/audit.ts";
 import type { EmbeddedChange, IndexStore } from "../../src/ports/index.ts";
+import type { ChangeSource } from "../../src/ports/source.ts";
 import { type Agent, startAgent } from "../../src/region/agent.ts";
 import { knownReleases } from "../../src/region/known-releases.ts";
 import { createEmbedder } from "../../src/runtime/embedding.ts";
@@ -343,7 +344,7 @@ export interface AgentRegion {
   readonly relay: Relay;
   /** Messages that the agent logged. */
   readonly log: string[];
-  start(options?: { readonly index?: IndexStore }): Promise<Agent>;
+  start(options?: { readonly index?: IndexStore; readonly source?: ChangeSource }): Promise<Agent>;
   /** The agent's own address is asked, past the relay. */
   ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
 }
@@ -414,6 +415,7 @@ export async function createAgentWorld(detection?: Record<string, string>): Prom
           clock,
           probe,
           indexes: new Map([[INDEX, given.index ?? index]]),
+          ...(given.source ? { sources: new Map([[INDEX, given.source]]) } : {}),
           audit: gateway,
           token: TOKEN,
           canaryKeys: CANARY_KEYS,

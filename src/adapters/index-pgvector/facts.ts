@@ -35,7 +35,7 @@ export async function facts(
 async function settingsOf(
   session: Session,
   { held }: Meta,
-  { hnsw }: PgvectorOptions,
+  { hnsw, key }: PgvectorOptions,
 ): Promise<Record<string, string>> {
   const [row] = await session.all("SELECT extversion FROM pg_extension WHERE extname = 'vector'");
   const index = hnsw === undefined ? "exact" : `hnsw (${optionsText(hnsw)})`;
@@ -47,6 +47,7 @@ async function settingsOf(
     index,
     ...search,
     distance: "cosine",
+    digests: key === undefined ? "plain" : "keyed",
     dimensions: held.map(({ embedding, dimensions }) => `${embedding}: ${dimensions}`).join(", "),
     pgvector: String(row?.extversion),
     // Of the text as shipped: how a server prints it back depends on its version.

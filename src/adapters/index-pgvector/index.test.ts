@@ -114,7 +114,12 @@ describe("what a pgvector index says of itself", () => {
     const { pgvector, policies, ...rest } = settings;
     assert.match(pgvector ?? "", /^\d+\.\d+\.\d+$/);
     assert.match(policies ?? "", /^sha256:/);
-    assert.deepEqual(rest, { index: "exact", distance: "cosine", dimensions: "lex-1: 3" });
+    assert.deepEqual(rest, {
+      index: "exact",
+      distance: "cosine",
+      digests: "plain",
+      dimensions: "lex-1: 3",
+    });
     assert.deepEqual((await index.facts()).faults, []);
   });
 
@@ -434,6 +439,19 @@ describe("the schema of a pgvector index", () => {
         message: /is the copy demo\/eu\/handbook, and was opened as demo\/us\/handbook/,
       });
     }
+  });
+
+  it("is refused with another digest key than it was made with, and with none", async () => {
+    const { open, schema } = await server();
+    const [name, key] = [schema(), (fill: number) => new Uint8Array(32).fill(fill)];
+    await (await open({ schema: name, key: key(1) })).append(1, [upsert("a")]);
+    const wrong = [{ key: key(2) }, {}, { key: key(2), readOnly: true }];
+    for (const options of wrong) {
+      const index = await open({ schema: name, ...options });
+      await assert.rejects(index.position(), { message: /made with another digest key/ });
+    }
+    const reader = await open({ schema: name, key: key(1), readOnly: true });
+    assert.deepEqual(await hitIds(reader, {}), ["a"]);
   });
 
   it("is not read or written by a user who would see only some of its records", async () => {

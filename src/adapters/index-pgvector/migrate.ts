@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { type DigestKey, rangeKey } from "../../core/reconcile/digest.ts";
 import { type Database, literal, quoted, type Session } from "./database.ts";
 import { DEFAULT_READER, type PgvectorOptions } from "./options.ts";
 import { type Place, unavailable } from "./trouble.ts";
@@ -51,25 +52,41 @@ async function admitted(
   const state = ready(place, found, options);
   await session.all(state.searchPath);
   await refuseBlind(session, place);
-  if (options.copy !== undefined) {
-    await session.all("UPDATE meta SET copy = $1 WHERE copy IS NULL", [options.copy]);
+  const [{ copy, mark } = { copy: null, mark: null }] = await session.all(
+    "SELECT copy, key_mark AS mark FROM meta",
+  );
+  if (mark === null || (copy === null && options.copy !== undefined)) {
+    await session.all(
+      "UPDATE meta SET copy = coalesce(copy, $1), key_mark = coalesce(key_mark, $2)",
+      [options.copy ?? null, keyMark(options.key)],
+    );
   }
   await refuseOther(session, place, options);
   return state;
 }
 
+/** Throws INDEX_UNAVAILABLE for another region's copy, and for one whose digests have another key. */
 async function refuseOther(
   session: Session,
   { name }: Place,
-  { copy }: PgvectorOptions,
+  { copy, key }: PgvectorOptions,
 ): Promise<void> {
-  if (copy === undefined) return;
-  const [row] = await session.all("SELECT copy FROM meta");
-  if (row?.copy === copy) return;
+  const [row] = await session.all("SELECT copy, key_mark AS mark FROM meta");
+  if (row?.mark !== keyMark(key)) {
+    throw unavailable(
+      `index in ${name} was made with another digest key`,
+      "Set the key that its `digestKeyEnv` had, or let the agent fill a new schema.",
+    );
+  }
+  if (copy === undefined || row.copy === copy) return;
   throw unavailable(
-    `index in ${name} is the copy ${row?.copy ?? "of nobody yet"}, and was opened as ${copy}`,
+    `index in ${name} is the copy ${row.copy ?? "of nobody yet"}, and was opened as ${copy}`,
     "Give each region a database or a `schema` of its own.",
   );
+}
+
+function keyMark(key: DigestKey): string {
+  return rangeKey("which key is this?", key).toString(16);
 }
 
 /**

@@ -63,6 +63,8 @@ CREATE TABLE meta (
   one integer PRIMARY KEY CHECK (one = 1),
   -- Whose copy it is; NULL: nobody said so.
   copy text,
+  -- What its digest key makes of a fixed text: tells two keys apart, and neither key.
+  key_mark text,
   epoch bigint NOT NULL,
   seq bigint NOT NULL,
   digest text NOT NULL,
@@ -83,7 +85,7 @@ CREATE TABLE meta (
   attempt bigint NOT NULL
 );
 INSERT INTO meta VALUES (
-  1, NULL, 0, 0, '00000000000000000000000000000000', 0, 0, 0,
+  1, NULL, NULL, 0, 0, '00000000000000000000000000000000', 0, 0, 0,
   '{"all":0,"tenants":{}}', NULL, NULL, '[]', 0, 0
 );
 
