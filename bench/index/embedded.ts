@@ -18,6 +18,8 @@ export interface EmbeddedOptions {
 
 export interface EmbeddedFigures {
   readonly restoreVectorsPerSecond: number;
+  /** Of all threads: on a busy machine it says more than the rate. */
+  readonly restoreCpuMicrosPerVector: number;
   /** Longest that the restoring thread's event loop waited. */
   readonly restoreLoopMaxMs: number;
   readonly applyPerSecond: number;
@@ -52,8 +54,9 @@ export async function measureEmbedded(options: EmbeddedOptions): Promise<Embedde
 async function measureRestored(path: string, { restored, dimensions }: EmbeddedOptions) {
   const index = await openSqliteIndex({ path });
   const records = new Records(restored, dimensions);
-  const loop = watchLoop();
+  const [loop, before] = [watchLoop(), process.cpuUsage()];
   const ms = await timed(() => restoreAll(index, records));
+  const { user, system } = process.cpuUsage(before);
   const restoreLoopMaxMs = loop();
   const sumsMs = {
     root: await often(() => index.sums([ROOT], 8)),
@@ -67,8 +70,11 @@ async function measureRestored(path: string, { restored, dimensions }: EmbeddedO
     await again.position();
     await again.close();
   });
-  const restoreVectorsPerSecond = (restored / ms) * 1_000;
-  return { restoreVectorsPerSecond, restoreLoopMaxMs, sumsMs, marksMs, openMs };
+  return {
+    restoreVectorsPerSecond: (restored / ms) * 1_000,
+    restoreCpuMicrosPerVector: (user + system) / restored,
+    ...{ restoreLoopMaxMs, sumsMs, marksMs, openMs },
+  };
 }
 
 async function restoreAll(index: IndexStore, records: Records): Promise<void> {

@@ -63,7 +63,7 @@ export async function openSqliteIndex(
     trimLog: async (upTo) => write((connection) => trimLog(connection, upTo)),
 
     // A copy: of a part of a longer array, all of that array would be sent.
-    search: (query) => searches.ask({ ...query, vector: query.vector.slice() }),
+    search: async (query) => searches.ask({ ...query, vector: query.vector.slice() }),
     standing: async () => read(readMeta).standing,
     quarantine: async (because) => write((connection) => quarantine(connection, because)),
     facts: async () => {

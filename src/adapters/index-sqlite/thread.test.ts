@@ -42,6 +42,16 @@ async function untilItFails(thread: Thread<number, number>, deadly: number): Pro
   for (;;) await thread.ask(deadly);
 }
 
+it("goes on after a question that cannot be sent", async (t) => {
+  const thread = new Thread<unknown, number>(FIXTURE, { path: "somewhere.db" });
+  t.after(() => thread.close());
+  await assert.rejects(
+    thread.ask(() => 1),
+    { name: "DataCloneError" },
+  );
+  assert.equal(await thread.ask(4), 8);
+});
+
 it("fails what is under way when it is closed", async () => {
   const thread = doubling();
   assert.equal(await thread.ask(1), 2);

@@ -40,20 +40,18 @@ export class Thread<Question, Answer> {
     this.#place = place;
   }
 
-  ask(question: Question, transfer: readonly Transferable[] = []): Promise<Answer> {
-    const { path } = this.#place;
+  async ask(question: Question, transfer: readonly Transferable[] = []): Promise<Answer> {
     if (this.#closed) {
-      return Promise.reject(unavailable(`index file ${path} was closed`, "Open the index again."));
+      throw unavailable(`index file ${this.#place.path} was closed`, "Open the index again.");
     }
-    this.#worker ??= this.#start();
-    this.#worker.ref();
-    const id = ++this.#asked;
-    const told = new Promise<Answer>((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+    const worker = this.#worker ?? this.#start();
+    const message: Asked<Question> = { id: ++this.#asked, question };
+    worker.postMessage(message, transfer);
+    // Only now: what cannot be sent is nothing to wait for.
+    worker.ref();
+    return new Promise<Answer>((resolve, reject) => {
+      this.#waiting.set(message.id, { resolve, reject });
     });
-    const message: Asked<Question> = { id, question };
-    this.#worker.postMessage(message, transfer);
-    return told;
   }
 
   /** Ends the thread; whoever still waits for it hears INDEX_UNAVAILABLE. */
@@ -70,6 +68,8 @@ export class Thread<Question, Answer> {
       cause = error;
     });
     worker.on("exit", () => this.#end(worker, cause));
+    worker.unref();
+    this.#worker = worker;
     return worker;
   }
 
