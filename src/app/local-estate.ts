@@ -10,6 +10,7 @@ import type { SourceChange, SourceDocument } from "../model/change.ts";
 import type { Position } from "../model/position.ts";
 import { corpusOf, type Estate, keysOf } from "./estate.ts";
 import { Faults } from "./faults.ts";
+import { IndexFaults } from "./index-faults.ts";
 import { signsItself } from "./own-key.ts";
 import { signedHere } from "./own-releases.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -47,16 +48,23 @@ export async function startLocalEstate(
     onDeath: (name, how) => tell(`${name} died (${how})`),
   });
   const faults = new Faults(supervisor, estate.data);
+  const indexFaults = new IndexFaults(estate);
   const { estate: name, controllers } = estate.spec;
   const control = new ControlClient({ estate: name, controllers, token: keys.token });
   let api: { close(): void } | null = null;
   const stop = async (): Promise<void> => {
     faults.disarm();
+    indexFaults.disarm();
     api?.close();
     await supervisor.stop();
   };
   try {
-    api = await serveSupervisor(supervisor, faults, estate, keys.token);
+    api = await serveSupervisor(
+      supervisor,
+      { regions: faults, indexes: indexFaults },
+      estate,
+      keys.token,
+    );
     tell(`${supervisor.processes().length} processes run; filling the indexes`);
     await fillIndexes(estate, control, keys.token, { tell, signal });
     await served(control, signal);

@@ -7,6 +7,7 @@ import { messageOf, TideoverError } from "../lib/errors.ts";
 import type { DataDir } from "./data-dir.ts";
 import type { Estate } from "./estate.ts";
 import type { Faults } from "./faults.ts";
+import type { IndexFaults } from "./index-faults.ts";
 import { isUp } from "./lock.ts";
 import type { ProcessView, Supervisor } from "./supervisor.ts";
 
@@ -16,12 +17,13 @@ const addressSchema = z.strictObject({
   /** The spec that runs: with --free-ports it is a copy. */
   spec: z.string(),
 });
+const damagedSchema = z.object({ records: z.int() });
 const faultSchema = z.strictObject({ restoreAfterMs: z.number().positive() });
 
 /** Lets `tideover drill`, in another terminal, break and mend regions of a running local estate. */
 export async function serveSupervisor(
   supervisor: Supervisor,
-  faults: Faults,
+  faults: { readonly regions: Faults; readonly indexes: IndexFaults },
   { data, specPath }: Pick<Estate, "data" | "specPath">,
   token: string,
 ): Promise<{ close(): void }> {
@@ -36,11 +38,21 @@ export async function serveSupervisor(
   app.get("/processes", (context) => context.json(supervisor.processes()));
   app.post("/regions/:region/kill", async (context) => {
     const { restoreAfterMs } = faultSchema.parse(await context.req.json());
-    await faults.killRegion(context.req.param("region"), restoreAfterMs);
+    await faults.regions.killRegion(context.req.param("region"), restoreAfterMs);
     return context.json({ ok: true });
   });
   app.post("/regions/:region/restore", async (context) => {
-    await faults.restore(context.req.param("region"));
+    await faults.regions.restore(context.req.param("region"));
+    return context.json({ ok: true });
+  });
+  app.post("/regions/:region/indexes/:index/damage", async (context) => {
+    const { restoreAfterMs } = faultSchema.parse(await context.req.json());
+    const { region, index } = context.req.param();
+    return context.json({ records: faults.indexes.damage(region, index, restoreAfterMs) });
+  });
+  app.post("/regions/:region/indexes/:index/mend", (context) => {
+    const { region, index } = context.req.param();
+    faults.indexes.mend(region, index);
     return context.json({ ok: true });
   });
   app.onError((error, context) => context.json({ error: messageOf(error) }, 500));
@@ -103,6 +115,17 @@ export class SupervisorClient {
 
   async restore(region: string): Promise<void> {
     await this.#ask(`/regions/${region}/restore`, { method: "POST" });
+  }
+
+  /** Falsifies records of a copy behind its back; gives how many. */
+  async damageIndex(region: string, index: string, restoreAfterMs: number): Promise<number> {
+    const body = JSON.stringify({ restoreAfterMs });
+    const path = `/regions/${region}/indexes/${index}/damage`;
+    return damagedSchema.parse(await this.#ask(path, { method: "POST", body })).records;
+  }
+
+  async mendIndex(region: string, index: string): Promise<void> {
+    await this.#ask(`/regions/${region}/indexes/${index}/mend`, { method: "POST" });
   }
 
   async #ask(path: string, init: RequestInit): Promise<unknown> {

@@ -7,9 +7,10 @@ import { findRelease } from "../app/find-release.ts";
 import { SupervisorClient } from "../app/supervisor-api.ts";
 import type { ReportContent } from "../core/evidence/report.ts";
 import { runBadRelease } from "../drills/bad-release.ts";
+import { runIndexCorruption } from "../drills/index-corruption.ts";
 import { questionsOf } from "../drills/questions.ts";
 import { runRegionOutage } from "../drills/region-outage.ts";
-import type { Control, DrillWorld, RegionFaults } from "../drills/world.ts";
+import type { Control, DrillWorld, IndexFaults, RegionFaults } from "../drills/world.ts";
 import type { OfferedRelease } from "../model/snapshot.ts";
 import { connect } from "./connect.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -30,16 +31,25 @@ export async function drill(name: string, flags: DrillFlags, signal: AbortSignal
   // Now, and not after a minute of drill whose report would be lost.
   makeWritable(folder);
   const on = { estate, control: connect(estate), signal, tell: timedProgress() };
-  const content =
-    name === "bad-release"
-      ? await drillBadRelease({ ...on, release: await badRelease(estate, flags.release) })
-      : await drillRegionOutage({
-          ...on,
-          faults: SupervisorClient.at(estate.data),
-          region: flags.region ?? null,
-        });
+  const content = await contentOf(name, flags, on);
   showReport(content, { folder, json: flags.json });
   if (content.verdict !== "pass") process.exitCode = EXIT.failed;
+}
+
+async function contentOf(
+  name: string,
+  flags: DrillFlags,
+  on: DrillOptions,
+): Promise<ReportContent> {
+  const { estate } = on;
+  if (name === "bad-release") {
+    return drillBadRelease({ ...on, release: await badRelease(estate, flags.release) });
+  }
+  const faults = SupervisorClient.at(estate.data);
+  const region = flags.region ?? null;
+  return name === "index-corruption"
+    ? drillIndexCorruption({ ...on, faults, region })
+    : drillRegionOutage({ ...on, faults, region });
 }
 
 /** What every drill is given. */
@@ -56,6 +66,16 @@ export function drillRegionOutage(
 ): Promise<ReportContent> {
   const { faults, region } = options;
   return inWorld(options, faults, (world) => runRegionOutage(world, { region }));
+}
+
+/** The same for an index that is falsified where it is served from. */
+export function drillIndexCorruption(
+  options: DrillOptions & { readonly faults: IndexFaults; readonly region: string | null },
+): Promise<ReportContent> {
+  const { faults: indexFaults, region } = options;
+  return inWorld(options, NO_FAULTS, (world) =>
+    runIndexCorruption({ ...world, indexFaults }, { region }),
+  );
 }
 
 /** The same for a release that is bad on purpose: nothing is killed. */

@@ -52,7 +52,7 @@ export function marksOf(
   const traffic = provenAt(run, "prove-traffic");
   if (proven === null || opened === null || traffic === null) return null;
   const { createdAt, decision } = run.plan;
-  const verdict = evidence.find((entry) => entry.at >= faultAt && saysFailed(entry, decision.from));
+  const verdict = evidence.find((entry) => entry.at >= faultAt && saysFailed(entry, decision));
   return {
     faultAt,
     verdictAt: verdict?.at ?? createdAt,
@@ -63,14 +63,14 @@ export function marksOf(
   };
 }
 
-function saysFailed({ kind, data }: Evidence, regions: readonly string[]): boolean {
+function saysFailed({ kind, data }: Evidence, { domain, from }: Plan["decision"]): boolean {
   if (kind !== "verdict") return false;
   const verdict = verdictSchema.safeParse(data.verdict);
   return (
     verdict.success &&
-    verdict.data.domain === "region-outage" &&
+    verdict.data.domain === domain &&
     verdict.data.health === "failed" &&
-    regions.includes(verdict.data.region)
+    from.includes(verdict.data.region)
   );
 }
 

@@ -59,7 +59,7 @@ export function failbackChecks(failbacks: readonly PlanRun[]): ReportCheck[] {
   return failbacks.map((run) => planCheck("failback", run));
 }
 
-function planCheck(word: string, { plan, state }: PlanRun): ReportCheck {
+export function planCheck(word: string, { plan, state }: PlanRun): ReportCheck {
   const again = state.steps.filter(({ attempts }) => attempts > 1).length;
   return {
     name: `${word} of ${plan.workflow} by plan`,
@@ -69,7 +69,7 @@ function planCheck(word: string, { plan, state }: PlanRun): ReportCheck {
 }
 
 /** What was proven of the standby before it was opened, in the order of the steps. */
-function readinessChecks({ plan, state }: PlanRun): ReportCheck[] {
+export function readinessChecks({ plan, state }: PlanRun): ReportCheck[] {
   return plan.steps
     .filter(({ kind }) => kind === "prove-readiness" || kind === "prove-traffic")
     .map((step) => {

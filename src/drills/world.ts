@@ -33,6 +33,13 @@ export interface RegionFaults {
   restore(region: string): Promise<void>;
 }
 
+/** Falsifies records of a region's copy of an index; what is not repaired is put back. */
+export interface IndexFaults {
+  /** Gives how many records were falsified. */
+  damageIndex(region: string, index: string, restoreAfterMs: number): Promise<number>;
+  mendIndex(region: string, index: string): Promise<void>;
+}
+
 export interface DrillWorld {
   readonly spec: Spec;
   readonly control: Control;

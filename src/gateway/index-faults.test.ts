@@ -232,6 +232,20 @@ describe("an index that", () => {
       assert.match(after.of("x-tideover-index-watermark") ?? "", /^3@/);
     });
 
+    it("is refused when it takes back, while it is searched, the change that the caller needs", async () => {
+      await tell(served(1, ["us-east"]), us);
+      await us.index.append(2, [without("delete", { id: "leave" })]);
+      const search = us.index.search.bind(us.index);
+      us.index.search = async (query) => {
+        await us.index.rewindTo(2);
+        return search(query);
+      };
+      const answer = await ask(us, need(3));
+      assert.equal(answer.status, 503);
+      assert.match(answer.text, /position_not_reached/);
+      assert.deepEqual(answer.record?.sources, []);
+    });
+
     it("serves no document that a tenant lost the right to see", async () => {
       await tell(served(1, ["us-east"]), us);
       const { seq } = await eu.index.append(2, [document("rates", { audience: "bolt" })]);

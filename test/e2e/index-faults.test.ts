@@ -20,6 +20,8 @@ import { type Change, eventually, KEYS, startSample, type TestEstate } from "../
 const [EU, US] = ["eu-west", "us-east"] as const;
 const INDEX = "handbook";
 const MAX_AGE_MS = 4_000;
+/** Of the sample's `detection`: an agent looks at a small copy as a whole this often. */
+const INTERVAL_MS = 500;
 const TARGET = (region: string) =>
   ["regions", region, "components", "runtime", "targets", 0, "reference"] as const;
 
@@ -186,16 +188,17 @@ describe("indexes in the demo estate", () => {
     const { seq } = (await copyIn(EU))?.position ?? assert.fail();
     await stopHeartbeat();
     const stoppedAt = performance.now();
-    let markedMs = 0;
+    let [lastFreshMs, markedMs] = [0, 0];
     await eventually("a marked answer", async () => {
       markedMs = performance.now() - stoppedAt;
-      return (await stale(EU)) !== null;
+      if ((await stale(EU)) !== null) return true;
+      lastFreshMs = markedMs;
+      return false;
     });
     t.diagnostic(
-      `marked when asked ${Math.round(markedMs)} ms after the last heartbeat; ${MAX_AGE_MS} ms are allowed`,
+      `asked ${Math.round(lastFreshMs)} ms after the last heartbeat: fresh; after ${Math.round(markedMs)} ms: marked`,
     );
-    // A slow machine asks late, which is no late mark.
-    assert.ok(markedMs <= MAX_AGE_MS + 500, `${markedMs} ms`);
+    assert.ok(lastFreshMs <= MAX_AGE_MS, "whoever asks later than the bound is told");
     assert.match((await stale(US)) ?? "", /^handbook;age=\d+$/);
     const { headers, text } = await ask(callerOf(up, EU), "support-search", CASES[0].question);
     assert.equal(headers.get(HEADERS.mode), "normal");
@@ -226,7 +229,8 @@ describe("indexes in the demo estate", () => {
     t.diagnostic(
       `not ready ${Math.round(foundMs)} ms after the damage: ${(await standby(US))?.because}`,
     );
-    assert.ok(foundMs < 2_500, `${foundMs} ms`);
+    // An interval, the proof of readiness, and what a busy machine adds.
+    assert.ok(foundMs < INTERVAL_MS + 4_500, `${foundMs} ms`);
     await eventually("the copy to be repaired", async () => (await standby(US))?.ready === true);
     t.diagnostic(`ready again ${Math.round(performance.now() - damagedAt)} ms after the damage`);
     const { answers, failures } = await callers.stop();
