@@ -13,6 +13,7 @@ import type { AuditLog } from "../../src/ports/audit.ts";
 import type { EmbeddedChange, IndexStore } from "../../src/ports/index.ts";
 import { type Agent, startAgent } from "../../src/region/agent.ts";
 import { knownReleases } from "../../src/region/known-releases.ts";
+import type { AgentOptions } from "../../src/region/options.ts";
 import { createEmbedder } from "../../src/runtime/embedding.ts";
 import { type RunningRuntime, startRuntime } from "../../src/runtime/server.ts";
 import { MemoryIndex } from "../../src/sim/index.ts";
@@ -343,7 +344,10 @@ export interface AgentRegion {
   readonly relay: Relay;
   /** Messages that the agent logged. */
   readonly log: string[];
-  start(options?: { readonly index?: IndexStore }): Promise<Agent>;
+  start(options?: {
+    readonly index?: IndexStore;
+    readonly proofQuestions?: AgentOptions["proofQuestions"];
+  }): Promise<Agent>;
   /** The agent's own address is asked, past the relay. */
   ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
 }
@@ -417,6 +421,7 @@ export async function createAgentWorld(detection?: Record<string, string>): Prom
           audit: gateway,
           token: TOKEN,
           canaryKeys: CANARY_KEYS,
+          ...(given.proofQuestions && { proofQuestions: given.proofQuestions }),
           readinessEvery: 100,
           logger: { info: say, warn: say },
         });
