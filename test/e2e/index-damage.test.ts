@@ -32,7 +32,7 @@ interface Corpus {
 }
 
 const AUDIENCES = ["public", "acme", "bolt"];
-const QUESTIONS = 24;
+const QUESTIONS = 12;
 
 function sciFact(): Corpus {
   const { ids, vectors, queries, judgements } = readSciFact();
@@ -326,19 +326,19 @@ for (const [name, present, read] of [
 
     it("a graph built with bad parameters: graph-fault, and is built anew", async (t) => {
       const { us } = pair.world;
+      const from = us.log.length;
+      const news = (): string[] => us.log.slice(from);
       const began = clock.monotonic();
       pair.standby.rebuild({ lists: 400, probes: 1 });
       // By a person's order: unasked, the searches are tried every 15 s.
-      const { body } = await us.ask("POST", AGENT_PATHS.verify(INDEX), {});
-      const { fault } = body as { fault: { kind: string; because: string } | null };
+      const ordered = await us.ask("POST", AGENT_PATHS.verify(INDEX), {});
+      assert.equal(ordered.status, 200, JSON.stringify(ordered.body));
+      await until("it to be named", () => news().some((line) => line.includes("graph-fault: ")));
       const found = clock.monotonic() - began;
-      assert.equal(fault?.kind, "graph-fault");
       await until("it to answer again", () => pair.isAnswering());
-      const cured = clock.monotonic() - began;
-      t.diagnostic(
-        `named after ${Math.round(found)} ms, answering again after ${Math.round(cured)} ms`,
-      );
-      t.diagnostic(fault?.because ?? "");
+      const times = [found, clock.monotonic() - began].map((ms) => `${Math.round(ms)} ms`);
+      t.diagnostic(`named, answering again after ${times.join(", ")}`);
+      t.diagnostic(news().find((line) => line.includes("graph-fault: ")) ?? "");
       const again = await us.ask("POST", AGENT_PATHS.verify(INDEX), {});
       assert.equal((again.body as { fault: unknown }).fault, null);
     });
