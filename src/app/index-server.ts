@@ -15,7 +15,7 @@ export function readIndexUrl(
   const place = `regions.${region}.components.index.urlEnv`;
   throw new TideoverError(`${place} names ${variable}, which is not set.`, {
     code: "USAGE",
-    next: `Set ${variable} to postgres://USER:PASSWORD@HOST:PORT/DATABASE, or see docs/indexes.md.`,
+    next: `Set ${variable} to postgres://USER:PASSWORD@HOST:PORT/DATABASE, or see docs/pgvector.md.`,
   });
 }
 

@@ -51,12 +51,13 @@ async function oneMove(world: World, local: LocalIndex, ownership: Ownership): P
   // Our own side first: the owner may only have moved ahead since.
   const own = await store.position();
   const last = own.seq === 0 ? null : await store.entryAt(own.seq);
+  const base = last === null ? await store.base() : 0;
   const epoch = await store.epoch();
   const askedAt = world.options.clock.monotonic();
   const word = await askOwner(world, ownership, own.seq);
   local.sawOwner(word.position, world.options.clock.monotonic());
   const owner = { position: word.position, epoch: ownership.epoch, atOurSeq: word.at };
-  const move = nextMove({ own: { position: own, epoch, last }, owner });
+  const move = nextMove({ own: { position: own, epoch, last, base }, owner });
   switch (move.move) {
     case "level":
       local.wasLevel(askedAt, ownership.epoch);

@@ -14,6 +14,7 @@ import type { EmbeddedChange, IndexStore } from "../../src/ports/index.ts";
 import type { ChangeSource } from "../../src/ports/source.ts";
 import { type Agent, startAgent } from "../../src/region/agent.ts";
 import { knownReleases } from "../../src/region/known-releases.ts";
+import type { AgentOptions } from "../../src/region/options.ts";
 import { createEmbedder } from "../../src/runtime/embedding.ts";
 import { type RunningRuntime, startRuntime } from "../../src/runtime/server.ts";
 import { MemoryIndex } from "../../src/sim/index.ts";
@@ -344,7 +345,11 @@ export interface AgentRegion {
   readonly relay: Relay;
   /** Messages that the agent logged. */
   readonly log: string[];
-  start(options?: { readonly index?: IndexStore; readonly source?: ChangeSource }): Promise<Agent>;
+  start(options?: {
+    readonly index?: IndexStore;
+    readonly source?: ChangeSource;
+    readonly proofQuestions?: AgentOptions["proofQuestions"];
+  }): Promise<Agent>;
   /** The agent's own address is asked, past the relay. */
   ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
 }
@@ -419,6 +424,7 @@ export async function createAgentWorld(detection?: Record<string, string>): Prom
           audit: gateway,
           token: TOKEN,
           canaryKeys: CANARY_KEYS,
+          ...(given.proofQuestions && { proofQuestions: given.proofQuestions }),
           readinessEvery: 100,
           logger: { info: say, warn: say },
         });

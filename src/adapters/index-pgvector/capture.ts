@@ -77,7 +77,7 @@ async function prepare(database: Database, options: CaptureOptions): Promise<str
 function notInstalled(options: CaptureOptions) {
   return unavailable(
     `nothing notes the changes of table ${options.adopt.table}`,
-    "Write install: true under `adopt`, or let an administrator do it: see docs/indexes.md.",
+    "Write install: true under `adopt`, or let an administrator do it: see docs/pgvector.md.",
   );
 }
 

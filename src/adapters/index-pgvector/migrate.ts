@@ -104,7 +104,7 @@ export async function refuseBlind(session: Session, { name }: Place): Promise<vo
   if (row?.sees === true) return;
   throw unavailable(
     `user ${row?.who} does not see all records of the index in ${name}`,
-    "Use the user who made the tables, or a member of his role: see docs/indexes.md.",
+    "Use the user who made the tables, or a member of his role: see docs/pgvector.md.",
   );
 }
 

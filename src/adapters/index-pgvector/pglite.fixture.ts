@@ -83,7 +83,7 @@ async function start(ends: (() => Promise<unknown>)[]): Promise<Server> {
   };
 }
 
-/** What docs/indexes.md asks of a database administrator. */
+/** What docs/pgvector.md asks of a database administrator. */
 const SETUP = `
   CREATE EXTENSION vector;
   CREATE ROLE tideover_reader NOLOGIN;

@@ -255,6 +255,18 @@ describe("the next move", () => {
     assert.deepEqual(nextMove(empty), { move: "rewind", to: 0 });
   });
 
+  /** A copy that was restored from a snapshot at the end of this log, and has no entry since. */
+  const restored = (owner: Node, log = logOf([1, 1])): MoveInput => {
+    const given = standings({ ...log, seen: 1 }, owner);
+    return { ...given, own: { ...given.own, last: null, base: log.log.length } };
+  };
+
+  it("goes on from where a restored copy's log begins", () => {
+    assert.deepEqual(nextMove(restored({ ...logOf([1, 1]), owns: 1 })), { move: "level" });
+    const ahead = nextMove(restored({ ...logOf([1, 1, 1]), owns: 1 }));
+    assert.deepEqual(ahead, { move: "pull", after: 2 });
+  });
+
   const refusals: readonly [name: string, input: () => MoveInput, because: RegExp][] = [
     [
       "an owner whose epoch is older than what the index has seen",
@@ -279,6 +291,16 @@ describe("the next move", () => {
         return { own, owner: { ...owner, position: { ...owner.position, digest } } };
       },
       /records disagree with its own log at seq 2/,
+    ],
+    [
+      "an owner that has not what a restored copy begins with",
+      () => restored({ ...logOf([1, 2, 2], "9"), owns: 2 }),
+      /its entry 2 is another one than ours, and our log begins there: restore/,
+    ],
+    [
+      "an owner that is behind a restored copy",
+      () => restored({ ...logOf([1]), owns: 2 }),
+      /it has no entry at 2, and our log begins there: restore/,
     ],
     [
       "anything while our own log and records disagree",

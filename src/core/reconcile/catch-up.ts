@@ -13,6 +13,8 @@ export interface MoveInput {
     readonly epoch: Epoch;
     /** Our entry at our own seq; null when our log is empty. */
     readonly last: LogMark | null;
+    /** Our log begins above this seq: 0, or where a restore or a trim began it. Absent: 0. */
+    readonly base?: number;
   };
   readonly owner: {
     readonly position: Position;
@@ -53,14 +55,15 @@ export type Move =
  */
 export function nextMove({ own, owner }: MoveInput): Move {
   const seq = own.position.seq;
-  if (!isWhole(own.position, own.last)) {
+  if (!isWhole(own)) {
     return refuse(`our own log and records disagree at seq ${seq}`);
   }
   if (owner.epoch < own.epoch) {
     return refuse(`its epoch ${owner.epoch} is below ${own.epoch}, which our index has seen`);
   }
   // `isWhole` let null pass only for an empty log.
-  if (own.last === null) return pullOrLevel(own.position, owner.position);
+  if (own.last === null)
+    return seq === 0 ? pullOrLevel(own.position, owner.position) : onBase(own, owner);
   if (owner.position.seq < seq) return towardsShorter(own.last, owner);
   if (owner.atOurSeq === null) {
     return refuse(`it says seq ${owner.position.seq} but has no entry at ${seq}`);
@@ -69,9 +72,26 @@ export function nextMove({ own, owner }: MoveInput): Move {
   return pullOrLevel(own.position, owner.position);
 }
 
-function isWhole(position: Position, last: LogMark | null): boolean {
-  if (last === null) return position.seq === 0;
+function isWhole({ position, last, base = 0 }: MoveInput["own"]): boolean {
+  if (last === null) return position.seq === base;
   return last.seq === position.seq && last.digestAfter === position.digest;
+}
+
+/**
+ * We were restored and have no entry of our own since. The snapshot's position is an entry of the
+ * log that it was taken of, so its digest must be there at the owner's; nothing of it could be taken
+ * back here.
+ */
+function onBase(
+  { position }: MoveInput["own"],
+  { position: owner, atOurSeq }: MoveInput["owner"],
+): Move {
+  const { seq, digest } = position;
+  if (owner.seq === seq) return pullOrLevel(position, owner);
+  if (owner.seq > seq && atOurSeq?.digestAfter === digest) return { move: "pull", after: seq };
+  const fault =
+    atOurSeq === null ? `it has no entry at ${seq}` : `its entry ${seq} is another one than ours`;
+  return refuse(`${fault}, and our log begins there: restore this copy`);
 }
 
 /**
