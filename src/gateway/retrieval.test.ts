@@ -84,6 +84,7 @@ describe("retrieval", () => {
         vector: Float32Array.from([1, 0, 0, 0]),
         embedding: "lexical-1",
         audiences: ["public", "bolt"],
+        labels: ["staff"],
         k: 4,
       },
     ]);

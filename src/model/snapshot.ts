@@ -93,7 +93,14 @@ export const snapshotSchema = z.strictObject({
     }),
   ),
   workflows: z.record(z.string(), workflowRouteSchema),
-  tenants: z.record(z.string(), z.strictObject({ keys: z.array(z.string()) })),
+  tenants: z.record(
+    z.string(),
+    z.strictObject({
+      keys: z.array(z.string()),
+      /** Access labels that it holds; absent: none. */
+      labels: z.array(z.string()).optional(),
+    }),
+  ),
 });
 export type Snapshot = z.infer<typeof snapshotSchema>;
 export type WorkflowRoute = z.infer<typeof workflowRouteSchema>;

@@ -169,6 +169,10 @@ const tenantSchema = z.strictObject({
     )
     .min(1)
     .describe("SHA-256 of each API key of this tenant. `tideover key` makes a key and its hash."),
+  labels: z
+    .array(z.string().min(1))
+    .optional()
+    .describe("Access labels that it holds. A document with any other label is not shown to it."),
 });
 
 const indexSchema = z.strictObject({

@@ -204,7 +204,7 @@ function rawSnapshot(changes: Partial<Snapshot>): Snapshot {
     workflows: { support: ROUTE },
     tenants: {
       acme: { keys: [sha256(ACME_KEY)] },
-      bolt: { keys: [sha256(BOLT_KEY)] },
+      bolt: { keys: [sha256(BOLT_KEY)], labels: ["staff"] },
     },
     ...changes,
   };

@@ -31,7 +31,10 @@ export function buildSnapshot(input: SnapshotInput): Snapshot {
     workflows: mapValues(spec.workflows, (workflow, name) =>
       routeOf(spec, workflow, byWorkflow.get(name) ?? initialIntent(name, workflow, input.now)),
     ),
-    tenants: mapValues(spec.tenants, (tenant) => ({ keys: [...tenant.keys] })),
+    tenants: mapValues(spec.tenants, ({ keys, labels }) => ({
+      keys: [...keys],
+      ...(labels === undefined ? {} : { labels: [...labels] }),
+    })),
   };
 }
 

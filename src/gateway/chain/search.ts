@@ -108,6 +108,7 @@ async function ask(
       // The filter of tenants. It is applied inside the index, or k strangers' documents found
       // first would push the caller's own out.
       audiences: [PUBLIC, located(call).tenant],
+      labels: call.snapshot.tenants[located(call).tenant]?.labels ?? [],
       k: retrieval.topK,
     };
     const searched = search(tools, call, { store, retrieval, query, minSeq });
