@@ -265,7 +265,7 @@ describe("on a running estate", () => {
     const { code, stdout, stderr } = await on(["status"]);
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /^meridian {2}leader controller-\d+ {2}snapshot \d+ {2}release sha256:/);
-    const row = /^support-search +eu-west +1 +normal +10\.0 s +2\.0 s +us-east ready \(7 of 7 /m;
+    const row = /^support-search +eu-west +1 +normal +10\.0 s +2\.0 s +us-east ready \(8 of 8 /m;
     assert.match(stdout, row);
     assert.match(
       stdout,
