@@ -39,5 +39,8 @@ export class Listeners<T> {
     else node.before.after = node.after;
     if (node.after === null) this.#last = node.before;
     else node.after.before = node.before;
+    // One that has grown old and is dead would keep all that came after it from the collector.
+    node.before = null;
+    node.after = null;
   }
 }

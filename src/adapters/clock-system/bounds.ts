@@ -74,6 +74,9 @@ class Queue {
     else wait.before.after = wait.after;
     if (wait.after === null) this.#last = wait.before;
     else wait.after.before = wait.before;
+    // One that has grown old and is dead would keep all that came after it from the collector.
+    wait.before = null;
+    wait.after = null;
   }
 
   /** Runs what is due, and waits for the next. */
