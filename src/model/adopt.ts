@@ -23,10 +23,10 @@ export const adoptSchema = z.strictObject({
     .describe("The table, with its schema when that is not public."),
   columns: z
     .strictObject({
-      id: columnSchema.describe("Names the document; unique."),
-      audience: columnSchema.describe("`public`, or the one tenant who may see it."),
-      title: columnSchema.describe("What stands above it in the prompt."),
-      text: columnSchema.describe("What the model reads."),
+      id: columnSchema.describe("Of any type; unique."),
+      audience: columnSchema.describe("`public`, or the one tenant who may see the row."),
+      title: columnSchema.describe("May be NULL."),
+      text: columnSchema.describe("What a model is shown."),
       vector: columnSchema.describe("Of pgvector's type vector."),
       labels: columnSchema.optional().describe("Of type text[]; absent: no labels."),
       payload: columnSchema.optional().describe("Of type json or jsonb, objects; absent: none."),

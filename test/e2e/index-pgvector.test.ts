@@ -17,6 +17,8 @@ import { provesWhole } from "../contract/index-whole.ts";
 
 const server = pgliteServer();
 
+indexContract("pgvector", makerOn(server, {}), { durable: false });
+
 // The kills are the writer's; the server outlives them and has to take back what was half done.
 indexContract("pgvector by HNSW", makerOn(server, { hnsw: hnswSchema.parse({}) }), {
   durable: true,

@@ -8,8 +8,12 @@ import { addToRanges } from "./sums.ts";
 import { arrayText, toColumn } from "./text.ts";
 
 /** Writes a batch: log, undo images, records, sums. The row of `meta` is the caller's. */
-export async function writeBatch(session: Session, batch: Batch): Promise<void> {
-  await writeLog(session, batch);
+export async function writeBatch(
+  session: Session,
+  batch: Batch,
+  vectorType: number,
+): Promise<void> {
+  await writeLog(session, batch, vectorType);
   await writeUndo(session, batch);
   await writeRecords(session, batch);
   await addToRanges(session, batch.leaves);
@@ -49,6 +53,7 @@ export async function versionsOf(
     sizes.set(embedding, (sizes.get(embedding) ?? new Set()).add(size));
   }
   const names = [...sizes.keys()];
+  if (names.length === 0) return new Map();
   const rows = await session.all(
     `SELECT n, (SELECT vector_dims(vector) FROM records WHERE embedding = name LIMIT 1) AS dimensions
      FROM unnest($1::text[]) WITH ORDINALITY AS wanted (name, n)`,
@@ -72,7 +77,7 @@ async function countOf(session: Session, embedding: string): Promise<number> {
   return Number(row?.count);
 }
 
-async function writeLog(session: Session, { logged }: Batch): Promise<void> {
+async function writeLog(session: Session, { logged }: Batch, vectorType: number): Promise<void> {
   const entries = logged.map(({ entry }) => entry);
   await session.all(
     `INSERT INTO log
@@ -96,18 +101,12 @@ async function writeLog(session: Session, { logged }: Batch): Promise<void> {
       doubles(entries.map(({ sourceTime }) => sourceTime)),
       texts(entries.map(({ embedding }) => toColumn(embedding))),
       vectors(
-        await vectorType(session),
+        vectorType,
         logged.map(({ vector }) => vector),
       ),
       texts(entries.map(({ digestAfter }) => digestAfter)),
     ],
   );
-}
-
-/** Number of the type `vector` in this database. */
-export async function vectorType(session: Session): Promise<number> {
-  const [row] = await session.all("SELECT 'vector'::regtype::oid AS oid");
-  return Number(row?.oid);
 }
 
 /** The images are copied where they are: no vector comes here and goes back. */
@@ -158,8 +157,11 @@ async function writeUndoWithin(session: Session, logged: Batch["logged"]): Promi
 async function writeRecords(session: Session, { ends }: Batch): Promise<void> {
   const all = [...ends];
   const gone = all.flatMap(([id, live]) => (live === null ? [toColumn(id)] : []));
-  await session.all("DELETE FROM records WHERE id = ANY ($1::text[])", [texts(gone)]);
+  if (gone.length > 0) {
+    await session.all("DELETE FROM records WHERE id = ANY ($1::text[])", [texts(gone)]);
+  }
   const written = all.flatMap(([, live]) => (live === null || live.seq === null ? [] : [live]));
+  if (written.length === 0) return;
   await session.all(
     `INSERT INTO records
      SELECT l.id, n.range_key, l.audience, l.labels, l.embedding, n.digest, l.vector, l.title,

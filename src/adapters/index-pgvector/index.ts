@@ -28,6 +28,7 @@ export async function openPgvectorIndex(options: PgvectorOptions): Promise<Index
   const { look, read, write } = tables;
   const keepGraphs = graphKeeper(tables, options);
   const changed = async <T>(work: (session: Session, meta: Meta) => Promise<T>): Promise<T> => {
+    if (options.hnsw === undefined) return write(work);
     const { result, held } = await write(async (session, meta) => {
       const result = await work(session, meta);
       return { result, held: (await readMeta(session, false)).held };

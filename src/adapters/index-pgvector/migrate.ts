@@ -136,7 +136,8 @@ interface Found {
 async function look(session: Session, { schema }: PgvectorOptions): Promise<Found> {
   const table = `${quoted(schema)}.migrations`;
   const [row] = await session.all(
-    `SELECT has_schema_privilege(nspname, 'USAGE') AND to_regclass($1) IS NOT NULL AS there
+    `SELECT CASE WHEN has_schema_privilege(nspname, 'USAGE')
+       THEN to_regclass($1) IS NOT NULL END AS there
      FROM pg_namespace WHERE nspname = $2`,
     [table, schema],
   );

@@ -2,7 +2,6 @@ import { type DigestKey, rangeKey, recordDigest } from "../../core/reconcile/dig
 import { TideoverError } from "../../lib/errors.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { IndexRepair } from "../../ports/index.ts";
-import { vectorType } from "./batch-rows.ts";
 import { bigints, texts, vectors } from "./binary.ts";
 import type { Session } from "./database.ts";
 import { heldNow, type Meta, writeMeta } from "./rows.ts";
@@ -25,7 +24,7 @@ export async function repair(
   const ids = [...drop, ...put.map(({ id }) => id)];
   await session.all("DELETE FROM records WHERE id = ANY ($1::text[])", [texts(ids.map(toColumn))]);
   const last = new Map(put.map((record) => [record.id, record]));
-  await insertRecords(session, "records", [...last.values()], key);
+  await insertRecords(session, "records", [...last.values()], { vectorType: meta.vectorType, key });
   // Not by what changes: nobody knows what a damaged record had added to the sums.
   await recount(session, ids, key);
   await writeMeta(session, { ...meta, held: await heldNow(session) });
@@ -46,7 +45,7 @@ export async function insertRecords(
   session: Session,
   table: string,
   records: readonly StoredRecord[],
-  key: DigestKey,
+  { vectorType, key }: { readonly vectorType: number; readonly key: DigestKey },
 ): Promise<void> {
   await session.all(
     `INSERT INTO ${table}
@@ -63,7 +62,7 @@ export async function insertRecords(
       texts(records.map(({ embedding }) => toColumn(embedding))),
       texts(records.map(({ digest }) => digest)),
       vectors(
-        await vectorType(session),
+        vectorType,
         records.map(({ vector }) => vector),
       ),
       texts(records.map(({ title }) => toColumn(title))),

@@ -91,7 +91,8 @@ async function loadPage(run: Restore, page: readonly StoredRecord[]): Promise<vo
   const { load, options, from } = run;
   for (const record of page) note(load, record, options.key);
   await step(run, async (session, meta) => {
-    await insertRecords(session, "restored", page, options.key);
+    const { vectorType } = meta;
+    await insertRecords(session, "restored", page, { vectorType, key: options.key });
     if (from.hot === undefined || load.count < from.hot) return;
     if (meta.hot === null) await guard(session, "restored", options);
     const hot = { loaded: load.count, total: from.position.count };

@@ -32,6 +32,8 @@ export interface Meta {
   readonly generation: number;
   /** Grows when a restore begins or is given up: an older one then goes no further. */
   readonly attempt: number;
+  /** Number of the type `vector` in this database: an extension's types have other ones in each. */
+  readonly vectorType: number;
 }
 
 /** `lock`: nobody else writes until the transaction ends. */
@@ -53,12 +55,14 @@ export async function readMeta(session: Session, lock: boolean): Promise<Meta> {
     held: heldSchema.parse(JSON.parse(String(row.held))),
     generation: Number(row.generation),
     attempt: Number(row.attempt),
+    vectorType: Number(row.vector_type),
   };
 }
 
 // As text: the driver would read the JSON itself, and our schemas could not tell what it was.
 const META_COLUMNS = `seq, digest, source_time, count, epoch, base, watermarks::text AS watermarks,
-  quarantine, hot::text AS hot, held::text AS held, generation, attempt`;
+  quarantine, hot::text AS hot, held::text AS held, generation,
+  attempt, 'vector'::regtype::oid AS vector_type`;
 
 /** A quarantine outlasts a restore: only whoever proved the new contents lifts it. */
 export function standingOf({ quarantine, hot }: Meta): IndexStanding {

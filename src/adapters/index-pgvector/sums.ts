@@ -39,6 +39,7 @@ async function putRanges(
   leaves: ReadonlyMap<number, LeafChange>,
   otherwise: string,
 ): Promise<void> {
+  if (leaves.size === 0) return;
   const changes = [...leaves.values()];
   await session.all(
     `INSERT INTO ranges AS r (leaf, count, sum)

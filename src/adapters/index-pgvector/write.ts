@@ -115,7 +115,7 @@ async function carryOut(
   const live = await liveOf(session, entries, key);
   const versions = await versionsOf(session, entries);
   const batch = think(entries, { position, watermarks, live, versions }, key, check);
-  await writeBatch(session, batch);
+  await writeBatch(session, batch, meta.vectorType);
   const after = { position: batch.position, watermarks: batch.watermarks };
   await writeMeta(session, { ...meta, ...after, held: await heldNow(session) });
   return batch.position;
