@@ -199,6 +199,7 @@ async function run(tools: Tools, handler: Handler, exchange: Exchange): Promise<
     snapshot,
     forwardedBy: typeof forwardedBy === "string" ? forwardedBy : null,
     readiness: holdsToken(tools.estateToken, request.headers[HEADERS.readiness]),
+    canary: holdsToken(tools.estateToken, request.headers[HEADERS.canary]),
     ticket: { admitted: false },
     tenant: null,
     body: Buffer.alloc(0),

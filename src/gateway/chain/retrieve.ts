@@ -70,7 +70,8 @@ async function withDocuments(
 ): Promise<Answer> {
   // Whoever proves this region asks whether it would answer rightly: that its source is late is no
   // fault of the region, and must not keep it from taking over.
-  const policy = call.readiness ? "label" : located(call).route.retrieval?.freshness?.stale;
+  const isProof = call.readiness || call.canary === true;
+  const policy = isProof ? "label" : located(call).route.retrieval?.freshness?.stale;
   if (stale !== null && policy === "refuse") return withFacts(tooOld(tools, stale), { stale });
   if (stale !== null && policy === "no-retrieval") {
     return withFacts(await without(next, call), { stale });
