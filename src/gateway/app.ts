@@ -220,6 +220,7 @@ function callOf(tools: Tools, snapshot: ServedSnapshot, exchange: Exchange): Cal
     snapshot,
     forwardedBy: typeof forwardedBy === "string" ? forwardedBy : null,
     readiness: holdsToken(tools.estateToken, request.headers[HEADERS.readiness]),
+    canary: holdsToken(tools.estateToken, request.headers[HEADERS.canary]),
     ticket: { admitted: false },
     known: nothingKnown(snapshot),
     tenant: null,

@@ -345,6 +345,9 @@ describe("an index that", () => {
       assert.match((await ask(us)).text, /"code":"stale_data"/);
       const proven = await ask(eu, { "x-tideover-readiness": "estate-token" });
       assert.deepEqual([proven.status, proven.of("x-tideover-stale")], [200, "handbook;age=90"]);
+      const canary = await ask(eu, { "x-tideover-canary": "estate-token" });
+      assert.deepEqual([canary.status, canary.of("x-tideover-mode")], [200, "normal"]);
+      assert.equal((await ask(eu, { "x-tideover-canary": "a caller's guess" })).status, 503);
     });
 
     it("is nobody's business where nobody judges it", async () => {

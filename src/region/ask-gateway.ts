@@ -43,7 +43,7 @@ export async function askGateway(world: World, ask: ChatAsk): Promise<ChatAnswer
     headers: {
       authorization: `Bearer ${key}`,
       [HEADERS.requestId]: sentId,
-      ...(ask.standby ? { [HEADERS.readiness]: token } : {}),
+      [ask.standby ? HEADERS.readiness : HEADERS.canary]: token,
     },
     body: { model: ask.workflow, messages: [{ role: "user", content: ask.question }] },
     timeoutMs: ask.timeoutMs,

@@ -26,6 +26,11 @@ export const HEADERS = {
    * serves, so that a standby can be proven before it is opened. Ignored with any other value.
    */
   readiness: "x-tideover-readiness",
+  /**
+   * Holds the estate's token: a proof that asks as a caller does, wherever it is answered. It is told
+   * what is stale and never refused for that, since a late pipeline is no fault of who answers.
+   */
+  canary: "x-tideover-canary",
 } as const;
 
 /** Paths of the gateway's own API, beside OpenAI's. */

@@ -44,6 +44,8 @@ export interface Call {
   readonly forwardedBy: string | null;
   /** The agent proves this region: it answers itself or not at all, whoever serves. */
   readonly readiness: boolean;
+  /** An agent proves that callers are answered; stale documents are no reason to refuse it. */
+  readonly canary?: boolean;
   /** What must happen once a request, although a held request runs through the links again. */
   readonly ticket: Ticket;
   /** What the links found out of it. */

@@ -73,7 +73,8 @@ function withDocuments(
   call.known.stale = stale;
   // Whoever proves this region asks whether it would answer rightly: that its source is late is no
   // fault of the region, and must not keep it from taking over.
-  const policy = call.readiness ? "label" : located(call).route.retrieval?.freshness?.stale;
+  const isProof = call.readiness || call.canary === true;
+  const policy = isProof ? "label" : located(call).route.retrieval?.freshness?.stale;
   if (stale !== null && policy === "refuse") return tooOld(tools, stale);
   if (stale !== null && policy === "no-retrieval") return without(next, call);
   call.known.sources = hits.map(({ id }) => id);
