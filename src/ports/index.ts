@@ -133,7 +133,10 @@ export interface IndexSnapshot {
   readonly position: Position;
   readonly epoch: Epoch;
   readonly watermarks: Watermarks;
-  /** In pages of at most `limit`; the records of `first` that there are come first. */
+  /**
+   * In pages of at most `limit`: the records of `first` that there are, in that order, then all
+   * others by range key and id. So equal contents give equal pages, whatever the engine.
+   */
   records(limit: number, first?: readonly string[]): AsyncIterable<readonly StoredRecord[]>;
   close(): Promise<void>;
 }
@@ -144,4 +147,9 @@ export interface IndexRestore {
   readonly watermarks: Watermarks;
   readonly records: AsyncIterable<readonly StoredRecord[]>;
   readonly hot?: number;
+  /**
+   * Given: the restored copy is quarantined for this reason from its first moment on, until
+   * `quarantine(null)`. What was restored is to be proven before it answers.
+   */
+  readonly because?: string;
 }

@@ -225,7 +225,7 @@ export class MemoryIndex implements IndexStore {
 
   async openSnapshot(): Promise<IndexSnapshot> {
     const { position, epoch, watermarks, live } = this.#read();
-    const records = [...live.values()].map(({ stored }) => stored);
+    const records = [...live.values()].sort(byKey).map(({ stored }) => stored);
     const pages = async function* (limit: number, first: readonly string[] = []) {
       const ordered = firstOnes(records, first);
       for (let at = 0; at < ordered.length; at += limit) {
@@ -253,7 +253,10 @@ export class MemoryIndex implements IndexStore {
     }
     const seen = Math.max(epoch, this.#state.epoch);
     const { orphans } = this.#state;
-    const standing: IndexStanding = { kind: "whole" };
+    const standing: IndexStanding =
+      from.because === undefined
+        ? { kind: "whole" }
+        : { kind: "quarantined", because: from.because };
     const log: Logged[] = [];
     const base = position.seq;
     this.#state = { log, live, orphans, base, position, watermarks, epoch: seen, standing };
@@ -295,6 +298,10 @@ export class MemoryIndex implements IndexStore {
     this.#state = next;
     return result;
   }
+}
+
+function byKey(a: LiveRecord, b: LiveRecord): number {
+  return a.key - b.key || Buffer.compare(Buffer.from(a.stored.id), Buffer.from(b.stored.id));
 }
 
 function firstOnes(records: readonly StoredRecord[], first: readonly string[]): StoredRecord[] {

@@ -43,4 +43,9 @@ export const AGENT_PATHS = {
   changes: (name: string): string => `/tideover/v1/indexes/${name}/changes`,
   entries: (name: string): string => `/tideover/v1/indexes/${name}/entries`,
   catchUp: (name: string): string => `/tideover/v1/indexes/${name}/catch-up`,
+  snapshots: (name: string): string => `/tideover/v1/indexes/${name}/snapshots`,
+  restore: (name: string): string => `/tideover/v1/indexes/${name}/restore`,
+  reindex: (name: string): string => `/tideover/v1/indexes/${name}/reindex`,
+  /** A region's own artifacts, to be read by OCI's distribution API (`GET /v2/artifacts/…`). */
+  artifactsOf: "/artifacts",
 } as const;
