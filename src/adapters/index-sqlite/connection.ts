@@ -2,12 +2,20 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { load } from "sqlite-vec";
+import { type DigestKey, recordDigest } from "../../core/reconcile/digest.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import { createTables, faultOf } from "./schema.ts";
+
+/** Where an index is, and what its digests are keyed with. Plain data: it crosses threads. */
+export interface Place {
+  readonly path: string;
+  readonly digestKey?: Uint8Array;
+}
 
 /** An open file whose tables are there and whole. */
 export interface Connection {
   readonly db: DatabaseSync;
+  readonly key: DigestKey;
   /** The statement of this text, prepared once. */
   readonly sql: (text: string) => StatementSync;
 }
@@ -19,14 +27,15 @@ const BUSY_TIMEOUT_MS = 2_000;
  * Opens an index file; a writer makes it (and its folder) when there is none. Throws
  * INDEX_UNAVAILABLE for a file that is no whole index, and SQLite's own errors.
  */
-export function openConnection(path: string, readOnly: boolean): Connection {
+export function openConnection({ path, digestKey }: Place, readOnly: boolean): Connection {
   if (!readOnly) mkdirSync(dirname(path), { recursive: true });
   const db = new DatabaseSync(path, { readOnly, allowExtension: true, timeout: BUSY_TIMEOUT_MS });
   try {
     load(db);
     db.enableLoadExtension(false);
-    if (!readOnly) createTables(db);
-    judge(db, path);
+    const check = keyCheck(digestKey);
+    if (!readOnly) prepareWriter(db, check);
+    judge(db, path, check);
   } catch (error) {
     db.close();
     throw error;
@@ -37,23 +46,47 @@ export function openConnection(path: string, readOnly: boolean): Connection {
     statements.set(text, statement);
     return statement;
   };
-  return { db, sql };
+  return { db, sql, key: digestKey };
 }
 
-function judge(db: DatabaseSync, path: string): void {
+function prepareWriter(db: DatabaseSync, check: string): void {
+  createTables(db, check);
+  // A batch at random places of a large index touches some thousand pages: kept in 64 MB they are
+  // not read again for the next one. Checkpoints of 32 MB write a page once that changed ten times.
+  db.exec("PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000;");
+}
+
+/** Tells keys apart without telling them: under a wrong one every record would look damaged. */
+function keyCheck(key: DigestKey): string {
+  const none = { id: "", audience: "", labels: [], embedding: "", title: "", text: "" };
+  return recordDigest({ ...none, vector: new Uint8Array(0), payload: {} }, key);
+}
+
+function judge(db: DatabaseSync, path: string, check: string): void {
   // One read transaction: the agent may be writing between two of the questions.
   db.exec("BEGIN");
-  const fault = faultOf(db);
+  const fault = faultOf(db, check);
   db.exec("COMMIT");
-  if (fault !== null) throw unavailable(`index file ${path} ${fault}`, REPLACE);
+  if (fault !== null) throw unavailable(`index file ${path} ${fault.is}`, fault.next);
 }
-
-/** What to do about a file that cannot be used. Nothing is lost: the owner has the log. */
-export const REPLACE =
-  "Stop this region's agent, move the file and its -wal and -shm away, and start the agent: it fills a new copy from the owner.";
 
 export function unavailable(message: string, next: string, cause?: unknown): TideoverError {
   return new TideoverError(message, { code: "INDEX_UNAVAILABLE", retry: "later", next, cause });
+}
+
+export function diverged(fault: string): TideoverError {
+  return new TideoverError(`index has diverged: ${fault}`, {
+    code: "INDEX_DIVERGED",
+    next: "Rewind to the last entry in common with the owner, then pull from there.",
+  });
+}
+
+export function corrupt(id: string): TideoverError {
+  return new TideoverError(`record "${id}" of the index is not what was written`, {
+    code: "INDEX_CORRUPT",
+    retry: "later",
+    next: "Run `tideover index verify`; it names what is damaged and how to repair it.",
+  });
 }
 
 /** Runs `work` so that all of its writes happen, or none. */

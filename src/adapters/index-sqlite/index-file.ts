@@ -1,11 +1,16 @@
 import { type BigIntStats, statSync } from "node:fs";
 import { messageOf, TideoverError } from "../../lib/errors.ts";
-import { type Connection, openConnection, REPLACE, unavailable } from "./connection.ts";
+import { type Connection, openConnection, type Place, unavailable } from "./connection.ts";
+import { REPLACE } from "./schema.ts";
 
 /** A file that may appear, vanish, be replaced or be damaged while we live. */
 export interface IndexFile {
   /** Runs `work` on the file as it is now. Throws INDEX_UNAVAILABLE when it cannot be read. */
   use<T>(work: (connection: Connection) => T): T;
+  /** A connection of its own to the file as it is now, to be closed by who asked for it. */
+  openAnother(): Connection;
+  /** The error to throw for what SQLite threw on such a connection. */
+  explain(error: unknown): unknown;
   close(): void;
 }
 
@@ -29,7 +34,8 @@ interface Opened {
  * It is only ever looked up, never opened and closed beside SQLite: by POSIX rules a `close` of any
  * handle drops all locks that this process holds on the file, and SQLite relies on them.
  */
-export function indexFile(path: string, readOnly: boolean): IndexFile {
+export function indexFile(place: Place, readOnly: boolean): IndexFile {
+  const { path } = place;
   let opened: Opened | null = null;
   let everOpened = false;
   let closed = false;
@@ -48,7 +54,7 @@ export function indexFile(path: string, readOnly: boolean): IndexFile {
     // A writer makes a missing file once only. One that vanished later held the log of this
     // region: an empty one in its place would look like an index that lost nothing.
     if (stamp === null && (readOnly || everOpened)) throw missing(path, everOpened);
-    const connection = openConnection(path, readOnly);
+    const connection = openConnection(place, readOnly);
     opened = { connection, stamp: stampOf(path), wal: stampOf(`${path}-wal`) };
     everOpened = true;
     return opened;
@@ -62,17 +68,22 @@ export function indexFile(path: string, readOnly: boolean): IndexFile {
       if (!readOnly) file.stamp = stampOf(path);
       return result;
     } catch (error) {
-      if (error instanceof TideoverError || isMistake(error)) throw error;
-      if (!isBusy(error)) drop();
-      throw explained(path, error);
+      const told = explain(error);
+      if (told !== error && !isBusy(error)) drop();
+      throw told;
     }
   };
+
+  const openAnother = (): Connection => use(() => openConnection(place, true));
+
+  const explain = (error: unknown): unknown =>
+    error instanceof TideoverError || isMistake(error) ? error : explained(path, error);
 
   const close = (): void => {
     drop();
     closed = true;
   };
-  return { use, close };
+  return { use, openAnother, explain, close };
 }
 
 function stampOf(path: string): Stamp | null {

@@ -193,22 +193,22 @@ describe("an index file that is damaged", () => {
     const path = at.file("parts.db");
     await filled(at, path, ["a", "b"]);
     const other = new DatabaseSync(path);
-    other.exec("DELETE FROM records WHERE id = 'b'");
+    other.exec("DELETE FROM log WHERE seq = 2");
     other.close();
     const index = await at.open(path);
-    await assert.rejects(index.position(), fault(/log, records and position disagree/));
+    await assert.rejects(index.position(), fault(/log, sums and position disagree/));
   });
 
-  it("is refused by a rewind when its log does not lead to its digests", async (t) => {
+  it("is not served from what a rewind put back when that was altered meanwhile", async (t) => {
     const at = await bench(t);
-    const path = at.file("log.db");
-    await filled(at, path, ["a", "b", "c"]);
-    const other = new DatabaseSync(path);
-    other.exec("UPDATE log SET text = 'flipped' WHERE seq = 1");
-    other.close();
+    const path = at.file("undo.db");
     const index = await at.open(path);
-    await assert.rejects(index.rewindTo(2), fault(/its log does not lead to seq 2/));
-    assert.equal((await index.position()).seq, 3);
+    await index.append(1, [upsert("a"), upsert("a", { text: "newer" })]);
+    const other = new DatabaseSync(path);
+    other.exec("UPDATE undo SET text = 'flipped' WHERE seq = 2");
+    other.close();
+    assert.equal(await index.rewindTo(1), 1);
+    await assert.rejects(hitIds(index, {}), { code: "INDEX_CORRUPT" });
   });
 });
 
@@ -225,14 +225,20 @@ describe("a file that is no index", () => {
     assert.deepEqual(await readFile(path), before);
   });
 
-  it("is refused when a newer version of ours made it", async (t) => {
+  it("is refused when another version of ours made it, with what to do", async (t) => {
     const at = await bench(t);
-    const path = at.file("newer.db");
-    await filled(at, path, ["a"]);
-    const other = new DatabaseSync(path);
-    other.exec("PRAGMA user_version = 2");
-    other.close();
-    await assert.rejects((await at.open(path)).position(), fault(/has format 2, .* format 1/));
+    for (const [format, next] of [
+      [1, /in every region, .* ingest the documents again/],
+      [3, /Run the version of Tideover that made the file/],
+    ] as const) {
+      const path = at.file(`format-${format}.db`);
+      await filled(at, path, ["a"]);
+      const other = new DatabaseSync(path);
+      other.exec(`PRAGMA user_version = ${format}`);
+      other.close();
+      const message = new RegExp(`has format ${format}, .* format 2`);
+      await assert.rejects((await at.open(path)).position(), { ...fault(message), next });
+    }
   });
 
   it("is named when it is a folder, or lies below a file", async (t) => {

@@ -1,10 +1,16 @@
-import type { LogEntry } from "../../model/change.ts";
+import type { IndexFacts } from "../../model/index-health.ts";
 import type { IndexStore } from "../../ports/index.ts";
-import { type Connection, unavailable } from "./connection.ts";
+import { type Connection, type Place, unavailable } from "./connection.ts";
+import { entriesAfter, orphans, readEntry } from "./entries.ts";
 import { indexFile } from "./index-file.ts";
-import { ENTRY_COLUMNS, entryOf, readEntry, readMeta } from "./rows.ts";
-import { search } from "./search.ts";
-import { append, apply, fence, rewindTo } from "./write.ts";
+import { readMeta, readWatermarks } from "./meta.ts";
+import { marks, recordsIn, recordsOf, sums } from "./ranges.ts";
+import { repair } from "./repair.ts";
+import { forgetHalf, restore } from "./restore.ts";
+import { rewindTo, trimLog } from "./rewind.ts";
+import { searchThread } from "./search-thread.ts";
+import { openSnapshot } from "./snapshot.ts";
+import { append, apply, fence, quarantine } from "./write.ts";
 
 /**
  * One index in one SQLite file with a write-ahead log: one process writes (the agent), any number
@@ -13,36 +19,65 @@ import { append, apply, fence, rewindTo } from "./write.ts";
  * Never throws for the file's sake: every call throws INDEX_UNAVAILABLE while the file is missing,
  * damaged or not ours, and works again as soon as it is not. So a gateway starts before its agent.
  *
- * The work is done within the call, on this thread: a call holds up the process for its time.
+ * Searches run on a thread of their own. Everything else is done within the call, on this thread: a
+ * call holds up the process for its time.
  */
-export async function openSqliteIndex(options: {
-  readonly path: string;
-  /** true: never writes; the file may appear later. */
-  readonly readOnly?: boolean;
-}): Promise<IndexStore> {
-  const { path, readOnly = false } = options;
-  const file = indexFile(path, readOnly);
+export async function openSqliteIndex(
+  options: Place & {
+    /** true: never writes; the file may appear later. */
+    readonly readOnly?: boolean;
+  },
+): Promise<IndexStore> {
+  const { readOnly = false, ...place } = options;
+  const file = indexFile(place, readOnly);
+  const searches = searchThread(place);
   const read = file.use;
   const write = <T>(work: (connection: Connection) => T): T => {
     if (!readOnly) return file.use(work);
-    throw unavailable(`index file ${path} is open for reading only`, "Write through its agent.");
+    throw unavailable(
+      `index file ${place.path} is open for reading only`,
+      "Write through its agent.",
+    );
   };
   // A writer's file exists from the start, so that readers tell "empty" from "no agent yet".
-  await attempt(() => read(readMeta));
+  await attempt(() => (readOnly ? read(readMeta) : write(forgetHalf)));
 
   return {
     position: async () => read(readMeta).position,
     epoch: async () => read(readMeta).epoch,
+    watermarks: async () => read(readWatermarks),
     fence: async (epoch) => write((connection) => fence(connection, epoch)),
     append: async (epoch, changes) => write((connection) => append(connection, epoch, changes)),
     apply: async (entries) => write((connection) => apply(connection, entries)),
+
+    base: async () => read(readMeta).base.seq,
     entriesAfter: async (after, limit) =>
       read((connection) => entriesAfter(connection, after, limit)),
     entryAt: async (seq) => read((connection) => readEntry(connection, seq)),
-    rewindTo: async (seq) => write((connection) => rewindTo(connection, seq, path)),
+    rewindTo: async (seq) => write((connection) => rewindTo(connection, seq)),
     orphans: async () => read(orphans),
-    search: async (query) => read((connection) => search(connection, query)),
-    close: async () => file.close(),
+    trimLog: async (upTo) => write((connection) => trimLog(connection, upTo)),
+
+    search: searches.search,
+    standing: async () => read(readMeta).standing,
+    quarantine: async (because) => write((connection) => quarantine(connection, because)),
+    facts: async () => {
+      read(readMeta);
+      return FACTS;
+    },
+
+    sums: async (ranges, split) => read((connection) => sums(connection, ranges, split)),
+    marks: async (range) => read((connection) => marks(connection, range)),
+    recordsIn: async (range) => read((connection) => recordsIn(connection, range)),
+    recordsOf: async (ids) => read((connection) => recordsOf(connection, ids)),
+    repair: async (fix) => write((connection) => repair(connection, fix)),
+
+    openSnapshot: async () => openSnapshot(file),
+    restore: oneAtATime((from) => restore(write, from)),
+    close: async () => {
+      file.close();
+      await searches.close();
+    },
   };
 }
 
@@ -53,11 +88,22 @@ async function attempt(work: () => unknown): Promise<void> {
   } catch {}
 }
 
-function entriesAfter({ sql }: Connection, after: number, limit: number): LogEntry[] {
-  const rows = sql(`SELECT ${ENTRY_COLUMNS} FROM log WHERE seq > ? ORDER BY seq LIMIT ?`);
-  return rows.all(after, limit).map(entryOf);
+/** Two restores at once would load into the same tables. */
+function oneAtATime<A, B>(work: (given: A) => Promise<B>): (given: A) => Promise<B> {
+  let busy = false;
+  return async (given) => {
+    if (busy) throw unavailable("index is being restored already", "Wait until that is done.");
+    busy = true;
+    return work(given).finally(() => {
+      busy = false;
+    });
+  };
 }
 
-function orphans({ sql }: Connection): LogEntry[] {
-  return sql(`SELECT ${ENTRY_COLUMNS} FROM orphans ORDER BY n`).all().map(entryOf);
-}
+const FACTS: IndexFacts = {
+  engine: "sqlite",
+  approximate: false,
+  tenantGuard: "query",
+  settings: { search: "exact", metric: "cosine", numbers: "f32" },
+  faults: [],
+};

@@ -1,54 +1,104 @@
 import { type HeldVectors, refuseForeignQuery } from "../../core/reconcile/compatible.ts";
+import { recordDigest } from "../../core/reconcile/digest.ts";
+import { TideoverError } from "../../lib/errors.ts";
+import type { IndexStanding } from "../../model/index-health.ts";
+import type { StoredRecord } from "../../model/record.ts";
 import type { IndexHit, IndexQuery } from "../../ports/index.ts";
-import { type Connection, oneMoment } from "./connection.ts";
+import { type Connection, corrupt, oneMoment } from "./connection.ts";
+import { RECORD_COLUMNS, recordOf, recordTables } from "./contents.ts";
+import { labelsOf } from "./entries.ts";
+import { readMeta } from "./meta.ts";
+import { NEXT } from "./restore-tables.ts";
 
 /**
- * Exact: every record that the caller may see is compared. The audience stands in the WHERE clause,
- * so that LIMIT counts only documents of the caller's. A vector of zeros has no direction and no
- * cosine: it is at distance 1, like nothing in common.
+ * Exact: every record that the caller may see is compared. The scope stands in the WHERE clause, so
+ * that LIMIT counts only documents of the caller's. A vector of zeros has no direction and no
+ * cosine: it is at distance 1, like nothing in common. One of another length is damaged: it is put
+ * first, where it will be found out, since passing over it would hide the damage.
  */
-const NEAREST = `
-  SELECT id, title, text, audience, coalesce(vec_distance_cosine(vector, :vector), 1) AS distance
-  FROM records
-  WHERE embedding = :embedding AND audience IN (SELECT value FROM json_each(:audiences))
-  ORDER BY distance, id
-  LIMIT :k`;
+const NEAREST = (prefix: string) => `
+  SELECT ${RECORD_COLUMNS}, distance FROM (
+    SELECT n, id, CASE length(vector) WHEN :bytes
+      THEN coalesce(vec_distance_cosine(vector, :vector), 1) ELSE -1 END AS distance
+    FROM ${prefix}records
+    WHERE scope IN (SELECT value FROM json_each(:scopes))
+    ORDER BY distance, id
+    LIMIT :k
+  ) nearest CROSS JOIN ${recordTables(prefix)}
+  WHERE r.n = nearest.n
+  ORDER BY distance, nearest.id`;
 
 /** See IndexStore.search. */
 export function search(connection: Connection, query: IndexQuery): IndexHit[] {
-  // One moment: between the two questions the agent may re-embed the index, and the second would
-  // then find a part of the documents.
+  // One moment: between two questions the agent may re-embed the index, and the second would then
+  // find a part of the documents.
   return oneMoment(connection, () => {
-    refuseForeignQuery(heldVectors(connection), query);
-    const rows = connection.sql(NEAREST).all({
-      vector: new Uint8Array(query.vector.buffer, query.vector.byteOffset, query.vector.byteLength),
-      embedding: query.embedding,
-      audiences: JSON.stringify(query.audiences),
-      // SQLite takes a negative limit for none at all.
-      k: Math.max(0, query.k),
-    });
-    return rows.map((row) => ({
-      id: String(row.id),
-      title: String(row.title),
-      text: String(row.text),
-      audience: String(row.audience),
-      score: 1 - Number(row.distance),
-    }));
+    const { standing } = readMeta(connection);
+    refuseUnanswering(standing);
+    const prefix = standing.kind === "partial" ? NEXT : "";
+    refuseForeignQuery(heldVectors(connection, prefix), query);
+    return nearest(connection, prefix, query);
   });
 }
 
-/**
- * The first and the last embedding version by name. Two look-ups in the index instead of a scan,
- * and enough: when these are equal to the query's, so is every one between.
- */
-function heldVectors({ sql }: Connection): HeldVectors[] {
+function refuseUnanswering(standing: IndexStanding): void {
+  if (standing.kind === "whole" || standing.kind === "partial") return;
+  const because = standing.kind === "quarantined" ? standing.because : "it is being restored";
+  throw new TideoverError(`this copy of the index answers nobody: ${because}`, {
+    code: "INDEX_QUARANTINED",
+    retry: "later",
+    next: "Ask another region; this one answers again when its copy is repaired and proven.",
+  });
+}
+
+function nearest(connection: Connection, prefix: string, query: IndexQuery): IndexHit[] {
+  const { buffer, byteOffset, byteLength } = query.vector;
+  const rows = connection.sql(NEAREST(prefix)).all({
+    vector: new Uint8Array(buffer, byteOffset, byteLength),
+    bytes: byteLength,
+    scopes: JSON.stringify(visibleScopes(connection, prefix, query)),
+    // SQLite takes a negative limit for none at all.
+    k: Math.max(0, query.k),
+  });
+  return rows.map((row) => {
+    const record = recordOf(row);
+    refuseDamaged(connection, record);
+    const { id, title, text, audience } = record;
+    return { id, title, text, audience, score: 1 - Number(row.distance) };
+  });
+}
+
+/** Three microseconds a hit: what was altered on the disk is found before it is told. */
+function refuseDamaged({ key }: Connection, record: StoredRecord): void {
+  if (recordDigest(record, key) !== record.digest) throw corrupt(record.id);
+}
+
+function visibleScopes(
+  { sql }: Connection,
+  prefix: string,
+  { audiences, labels = [] }: IndexQuery,
+): number[] {
+  const held = new Set(labels);
   const rows = sql(`
-    SELECT embedding, length(vector) / 4 AS dimensions FROM records
-    WHERE rowid IN (
-      (SELECT rowid FROM records ORDER BY embedding LIMIT 1),
-      (SELECT rowid FROM records ORDER BY embedding DESC LIMIT 1)
-    )
-    ORDER BY embedding`).all();
+    SELECT scope, labels FROM ${prefix}scopes
+    WHERE audience IN (SELECT value FROM json_each(?))`).all(JSON.stringify(audiences));
+  return rows
+    .filter((row) => labelsOf(row).every((label) => held.has(label)))
+    .map(({ scope }) => Number(scope));
+}
+
+/**
+ * The first and the last embedding version by name. Enough: when these are equal to the query's,
+ * so is every one between.
+ */
+function heldVectors({ sql }: Connection, prefix: string): HeldVectors[] {
+  const end = (order: string) =>
+    sql(`
+      SELECT embedding, (
+        SELECT length(vector) / 4 FROM ${prefix}records r WHERE r.scope = s.scope LIMIT 1
+      ) AS dimensions
+      FROM ${prefix}scopes s WHERE dimensions IS NOT NULL ORDER BY embedding ${order} LIMIT 1`).get();
+  const rows = [end("ASC"), end("DESC")].filter((row) => row !== undefined);
   const held = new Map(rows.map((row) => [String(row.embedding), Number(row.dimensions)]));
   return [...held].map(([embedding, dimensions]) => ({ embedding, dimensions }));
 }

@@ -3,16 +3,25 @@ import type { LogEntry } from "../../model/change.ts";
 import type { Epoch } from "../../model/ids.ts";
 import type { Position } from "../../model/position.ts";
 import type { EmbeddedChange } from "../../ports/index.ts";
-import { type Connection, transaction } from "./connection.ts";
-import { rebuild, settle } from "./records.ts";
-import { ENTRY_COLUMNS, type Meta, readEntry, readMeta, writeEntry, writeMeta } from "./rows.ts";
+import { type Connection, diverged, transaction } from "./connection.ts";
+import { wordOf, writeEntry } from "./entries.ts";
+import { type Meta, readMeta, writePosition } from "./meta.ts";
+import { Settling } from "./settle.ts";
+
+/** What is compared of entries that are there already. */
+type Word = Pick<LogEntry, "epoch" | "digestAfter">;
 
 /** See IndexStore.fence. */
 export function fence(connection: Connection, epoch: Epoch): void {
   transaction(connection, () => {
     const meta = readMeta(connection);
-    writeMeta(connection, { ...meta, epoch: Math.max(meta.epoch, epoch) });
+    writePosition(connection, { ...meta, epoch: Math.max(meta.epoch, epoch) });
   });
+}
+
+/** See IndexStore.quarantine. */
+export function quarantine({ sql }: Connection, because: string | null): void {
+  sql("UPDATE meta SET quarantine = ?").run(because);
 }
 
 /** See IndexStore.append. */
@@ -24,14 +33,16 @@ export function append(
   return transaction(connection, () => {
     const meta = readMeta(connection);
     refuseStale(meta, epoch);
+    const settling = new Settling(connection);
     let position = meta.position;
     for (const change of changes) {
-      const settled = settle(connection, position, change);
+      const settled = settling.settle(position, change);
       position = settled.position;
       const entry = { ...change, seq: position.seq, epoch, digestAfter: position.digest };
       writeEntry(connection, entry, settled.vector);
     }
-    writeMeta(connection, { epoch, position });
+    settling.finish();
+    writePosition(connection, { epoch, position });
     return position;
   });
 }
@@ -49,20 +60,23 @@ export function apply(connection: Connection, entries: readonly LogEntry[]): Pos
   return transaction(connection, () => {
     const meta = readMeta(connection);
     let position = meta.position;
-    let before = readEntry(connection, position.seq);
+    let before: Word | null = wordOf(connection, position.seq);
+    const settling = new Settling(connection);
     for (const entry of entries) {
       if (entry.seq <= position.seq) {
-        refuseOther(readEntry(connection, entry.seq), entry);
+        // Below the base nothing is known of single entries, and the contents speak for themselves.
+        if (entry.seq > meta.base.seq) refuseOther(wordOf(connection, entry.seq), entry);
         continue;
       }
       refuseGap(position, before, entry);
-      const settled = settle(connection, position, entry);
+      const settled = settling.settle(position, entry);
       refuseDigest(settled.position, entry);
       writeEntry(connection, entry, settled.vector);
       position = settled.position;
       before = entry;
     }
-    writeMeta(connection, { epoch: highest(meta.epoch, entries), position });
+    settling.finish();
+    writePosition(connection, { epoch: highest(meta.epoch, entries), position });
     return position;
   });
 }
@@ -72,12 +86,12 @@ function highest(epoch: Epoch, entries: readonly LogEntry[]): Epoch {
 }
 
 /** A resend is harmless only when it says what we hold; else one of us has another history. */
-function refuseOther(held: LogEntry | null, entry: LogEntry): void {
+function refuseOther(held: Word | null, entry: LogEntry): void {
   if (held?.digestAfter === entry.digestAfter) return;
   throw diverged(`entry ${entry.seq} is another one here`);
 }
 
-function refuseGap(position: Position, before: LogEntry | null, entry: LogEntry): void {
+function refuseGap(position: Position, before: Word | null, entry: LogEntry): void {
   if (entry.seq !== position.seq + 1) {
     throw diverged(`entry ${entry.seq} does not follow on from seq ${position.seq}`);
   }
@@ -93,31 +107,4 @@ function refuseDigest(position: Position, entry: LogEntry): void {
   throw diverged(
     `entry ${entry.seq} gives digest ${position.digest} here and ${entry.digestAfter} at its source`,
   );
-}
-
-function diverged(fault: string): TideoverError {
-  return new TideoverError(`index has diverged: ${fault}`, {
-    code: "INDEX_DIVERGED",
-    next: "Rewind to the last entry in common with the owner, then pull from there.",
-  });
-}
-
-/** See IndexStore.rewindTo. */
-export function rewindTo(connection: Connection, seq: number, path: string): number {
-  return transaction(connection, () => {
-    const { sql } = connection;
-    const meta = readMeta(connection);
-    const count = meta.position.seq - Math.max(0, seq);
-    if (count <= 0) return 0;
-    sql(
-      `INSERT INTO orphans (${ENTRY_COLUMNS}) SELECT ${ENTRY_COLUMNS} FROM log WHERE seq > ? ORDER BY seq`,
-    ).run(seq);
-    sql("DELETE FROM log WHERE seq > ?").run(seq);
-    // The epoch stays: what this index has seen of ownership is not undone with its entries.
-    writeMeta(connection, {
-      epoch: meta.epoch,
-      position: rebuild(connection, Math.max(0, seq), path),
-    });
-    return count;
-  });
 }

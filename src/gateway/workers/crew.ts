@@ -1,6 +1,7 @@
 import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { messageOf } from "../../lib/errors.ts";
+import { type Fault, faultOf } from "../../lib/fault.ts";
 import type { AuditRecord } from "../../model/audit.ts";
 import type { SignedSnapshot } from "../../model/snapshot.ts";
 import type { AuditLog } from "../../ports/audit.ts";
@@ -11,7 +12,7 @@ import { releaseAll, sharedMemory } from "../shared/memory.ts";
 import type { Held, Offer, SnapshotHolder } from "../snapshots.ts";
 import type { MetricJson, Part, Seat, Whole } from "../together.ts";
 import { within } from "../within.ts";
-import { type Answers, type Fault, faultOf } from "./line.ts";
+import type { Answers } from "./line.ts";
 import { Member } from "./member.ts";
 import { aggregated, CrewMetrics, lasting } from "./metrics.ts";
 import type { ToMain, WorkerStart } from "./questions.ts";

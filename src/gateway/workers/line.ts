@@ -1,4 +1,4 @@
-import { type ErrorCode, messageOf, type Retry, TideoverError } from "../../lib/errors.ts";
+import { errorOf, type Fault, faultOf } from "../../lib/fault.ts";
 
 /** What one end may ask the other, by name. All of it is plain data: it crosses threads. */
 export type Questions = Readonly<
@@ -22,30 +22,6 @@ type Message =
   | { readonly kind: "ask"; readonly id: number; readonly what: string; readonly asked: unknown }
   | { readonly kind: "told"; readonly id: number; readonly told: unknown }
   | { readonly kind: "failed"; readonly id: number; readonly fault: Fault };
-
-/** An error as plain data: cloned, one would lose its code and its advice. */
-export interface Fault {
-  /** Null for an error that is none of ours. */
-  readonly code: ErrorCode | null;
-  readonly message: string;
-  readonly retry: Retry;
-  readonly next: string | null;
-}
-
-export function faultOf(error: unknown): Fault {
-  const known = error instanceof TideoverError ? error : null;
-  return {
-    code: known?.code ?? null,
-    message: messageOf(error),
-    retry: known?.retry ?? "never",
-    next: known?.next ?? null,
-  };
-}
-
-export function errorOf({ code, message, retry, next }: Fault): Error {
-  if (code === null) return new Error(message);
-  return new TideoverError(message, { code, retry, ...(next === null ? {} : { next }) });
-}
 
 interface Pending {
   resolve(told: unknown): void;

@@ -1,7 +1,8 @@
 import type { Worker } from "node:worker_threads";
 import { messageOf } from "../../lib/errors.ts";
+import { errorOf } from "../../lib/fault.ts";
 import type { MetricJson } from "../together.ts";
-import { type Answers, errorOf, Line } from "./line.ts";
+import { type Answers, Line } from "./line.ts";
 import type { ToMain, ToWorker } from "./questions.ts";
 
 /** One thread, from its start to its end. */

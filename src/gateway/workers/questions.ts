@@ -1,9 +1,9 @@
+import type { Fault } from "../../lib/fault.ts";
 import type { AuditRecord } from "../../model/audit.ts";
 import type { SignedSnapshot } from "../../model/snapshot.ts";
 import type { SharedMemory } from "../shared/memory.ts";
 import type { Held, Offer } from "../snapshots.ts";
 import type { MetricJson, Part, Whole } from "../together.ts";
-import type { Fault } from "./line.ts";
 
 interface Question<Asked, Told> {
   readonly asked: Asked;

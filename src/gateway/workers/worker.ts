@@ -1,10 +1,11 @@
+import { errorOf, type Fault, faultOf } from "../../lib/fault.ts";
 import type { AuditRecord } from "../../model/audit.ts";
 import type { AuditLog } from "../../ports/audit.ts";
 import type { GatewayOptions } from "../options.ts";
 import { type Gateway, startGateway } from "../server.ts";
 import { SnapshotHolder } from "../snapshots.ts";
 import type { Own, Together } from "../together.ts";
-import { errorOf, type Fault, faultOf, Line, type Port } from "./line.ts";
+import { Line, type Port } from "./line.ts";
 import type { ToMain, ToWorker, WorkerStart } from "./questions.ts";
 
 type MainLine = Line<ToMain, ToWorker>;

@@ -1,0 +1,74 @@
+import { type DigestedRecord, rangeKey } from "../../core/reconcile/digest.ts";
+import type { StoredRecord } from "../../model/record.ts";
+import type { Connection } from "./connection.ts";
+import { bytesOf, labelsOf, payloadOf, type Row } from "./entries.ts";
+
+/** A live record as the writing of it needs to know it. */
+export interface Held {
+  readonly n: number;
+  readonly scope: number;
+  readonly digest: string;
+}
+
+/** Every part of a record. A part that is missing shows as an empty one: its digest tells. */
+export const RECORD_COLUMNS = `
+  r.id, coalesce(s.audience, '') AS audience, coalesce(s.labels, '') AS labels,
+  coalesce(s.embedding, '') AS embedding, lower(hex(r.digest)) AS digest, r.vector,
+  coalesce(t.title, '') AS title, coalesce(t.text, '') AS text, coalesce(t.payload, '') AS payload`;
+
+/** The tables to read a record from. `prefix` names those of a restore that is under way. */
+export function recordTables(prefix = ""): string {
+  return `${prefix}records r LEFT JOIN ${prefix}scopes s ON s.scope = r.scope
+    LEFT JOIN ${prefix}texts t ON t.n = r.n`;
+}
+
+export function recordOf(row: Row): StoredRecord {
+  return {
+    id: String(row.id),
+    audience: String(row.audience),
+    labels: labelsOf(row),
+    embedding: String(row.embedding),
+    vector: bytesOf(row.vector),
+    title: String(row.title),
+    text: String(row.text),
+    payload: payloadOf(row),
+    digest: String(row.digest),
+  };
+}
+
+export function find({ sql, key }: Connection, id: string): Held | null {
+  const row = sql(
+    "SELECT n, scope, lower(hex(digest)) AS digest FROM records WHERE range_key = ? AND id = ?",
+  ).get(rangeKey(id, key), id);
+  if (row === undefined) return null;
+  return { n: Number(row.n), scope: Number(row.scope), digest: String(row.digest) };
+}
+
+/** Writes a record in the place of the one that is `held`, or in a new one. */
+export function put(
+  { sql, key }: Connection,
+  record: DigestedRecord & { readonly digest: string },
+  held: Held | null,
+  scope: number,
+): void {
+  const { id, vector, title, text, payload, digest } = record;
+  const { lastInsertRowid } = sql("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?)").run(
+    held?.n ?? null,
+    rangeKey(id, key),
+    id,
+    scope,
+    Buffer.from(digest, "hex"),
+    vector,
+  );
+  sql("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)").run(
+    lastInsertRowid,
+    title,
+    text,
+    JSON.stringify(payload),
+  );
+}
+
+export function drop({ sql }: Connection, { n }: Held): void {
+  sql("DELETE FROM records WHERE n = ?").run(n);
+  sql("DELETE FROM texts WHERE n = ?").run(n);
+}
