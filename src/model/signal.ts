@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { goldenScoreSchema, outcomeWindowSchema } from "./outcomes.ts";
 import { positionSchema } from "./position.ts";
+import { restoreStateSchema } from "./restore.ts";
 import { troubleSchema } from "./trouble.ts";
 
 /** One of the things that a gateway asks, as that gateway sees it. */
@@ -58,6 +59,8 @@ export const indexStateSchema = z.strictObject({
   /** Changes that only this region had when it came back under a newer owner. */
   orphans: z.int(),
   error: z.string().nullable(),
+  /** Of a restore that is under way. */
+  restore: restoreStateSchema.optional(),
 });
 export type IndexState = z.infer<typeof indexStateSchema>;
 

@@ -3,6 +3,7 @@ import { artifactsSpecSchema } from "./artifact-spec.ts";
 import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
 import { reflexSpecSchema } from "./reflex.ts";
+import { replicationSchema } from "./replication.ts";
 import { durationSchema, sizeSchema } from "./units.ts";
 
 /**
@@ -175,6 +176,9 @@ const indexSchema = z.strictObject({
   maxLag: durationSchema
     .describe("How far a replica may lag its source and still be ready.")
     .prefault("5s"),
+  replication: replicationSchema
+    .prefault({ strategy: "continuous" })
+    .describe("How its copies are kept level, and how a lost one comes back."),
 });
 
 const retrievalSchema = z.strictObject({

@@ -86,6 +86,8 @@ export interface IndexStore {
    * digest, else it throws INDEX_DIVERGED and the copy is as it was. A kill in the middle leaves the
    * former contents, or a copy whose standing is `restoring`, which a new restore replaces.
    *
+   * A quarantine outlasts it: only whoever has proven the new contents lifts it.
+   *
    * `hot`: the first so many records answer as soon as they are in (standing `partial`).
    */
   restore(from: IndexRestore): Promise<Position>;
@@ -147,9 +149,4 @@ export interface IndexRestore {
   readonly watermarks: Watermarks;
   readonly records: AsyncIterable<readonly StoredRecord[]>;
   readonly hot?: number;
-  /**
-   * Given: the restored copy is quarantined for this reason from its first moment on, until
-   * `quarantine(null)`. What was restored is to be proven before it answers.
-   */
-  readonly because?: string;
 }

@@ -9,6 +9,8 @@ import type { World } from "./world.ts";
 
 const ownerWordSchema = z.object({
   position: positionSchema,
+  /** Its log holds the entries above this seq; an agent of an older version trims none. */
+  base: z.int().min(0).default(0),
   /** Its entry at the seq that was asked for, without the content; null when its log ends before. */
   at: logEntrySchema.pick({ seq: true, epoch: true, digestAfter: true }).nullable(),
 });

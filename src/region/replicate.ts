@@ -1,9 +1,10 @@
-import { findCommon, type LogMark, nextMove } from "../core/reconcile/catch-up.ts";
-import { type ErrorCode, TideoverError } from "../lib/errors.ts";
+import { findCommon, type LogMark, type Move, nextMove } from "../core/reconcile/catch-up.ts";
+import { type ErrorCode, messageOf, TideoverError } from "../lib/errors.ts";
 import type { Ownership } from "../model/intent.ts";
 import type { Position } from "../model/position.ts";
 import { askEntries, askOwner } from "./ask-owner.ts";
 import type { LocalIndex } from "./local-index.ts";
+import { restoreCopy } from "./snapshots/restore.ts";
 import type { World } from "./world.ts";
 
 /** Entries asked for at once. The owner sends fewer when they are large. */
@@ -12,6 +13,8 @@ const PAGE = 200;
 /** What a replica's turn came to. */
 export interface Pulled {
   readonly level: boolean;
+  /** The copy is being replaced, which is not waited for: nothing can be pulled meanwhile. */
+  readonly restoring: boolean;
   readonly own: Position;
   readonly owner: Position;
 }
@@ -25,7 +28,7 @@ export function pull(world: World, local: LocalIndex, until: number): Promise<Pu
   return local.pulling.run(async () => {
     const owner = ownerOf(world, local);
     let turn = await oneMove(world, local, owner);
-    while (!turn.level && world.options.clock.monotonic() < until && isRunning(world)) {
+    while (!turn.level && !turn.restoring && world.options.clock.monotonic() < until && isRunning(world)) {
       turn = await oneMove(world, local, owner);
     }
     return turn;
@@ -51,17 +54,22 @@ async function oneMove(world: World, local: LocalIndex, ownership: Ownership): P
   // Our own side first: the owner may only have moved ahead since.
   const own = await store.position();
   const last = own.seq === 0 ? null : await store.entryAt(own.seq);
-  const epoch = await store.epoch();
+  const [base, epoch] = [await store.base(), await store.epoch()];
   const word = await askOwner(world, ownership, own.seq);
   local.sawOwner(word.position, world.options.clock.monotonic());
-  const owner = { position: word.position, epoch: ownership.epoch, atOurSeq: word.at };
-  const move = nextMove({ own: { position: own, epoch, last }, owner });
+  const restoring = { level: false, restoring: true, own, owner: word.position };
+  if (local.restoring.isUnderWay) return restoring;
+  const owner = { ...word, epoch: ownership.epoch, atOurSeq: word.at };
+  const move = nextMove({ own: { position: own, base, epoch, last }, owner });
   switch (move.move) {
     case "level":
-      return { level: true, own, owner: word.position };
+      return { level: true, restoring: false, own, owner: word.position };
     case "pull":
-      await applyPage(world, local, ownership, move.after);
+      await pullPages(world, local, ownership, move.after);
       break;
+    case "restore":
+      await beginRestore(world, local, ownership, move);
+      return restoring;
     case "rewind":
       await rewind(world, local, ownership, {
         to: move.to,
@@ -75,7 +83,30 @@ async function oneMove(world: World, local: LocalIndex, ownership: Ownership): P
       });
   }
   const reached = await store.position();
-  return { level: isEqual(reached, word.position), own: reached, owner: word.position };
+  const level = isEqual(reached, word.position);
+  return { level, restoring: false, own: reached, owner: word.position };
+}
+
+/**
+ * In the background: it may take minutes, in which this agent looks, reports and obeys. What only
+ * we may have is taken back before, and so kept.
+ */
+async function beginRestore(
+  world: World,
+  local: LocalIndex,
+  ownership: Ownership,
+  { because, aside }: Extract<Move, { move: "restore" }>,
+): Promise<void> {
+  const failure = local.restoring.failure(world.options.clock.monotonic());
+  if (failure !== null) throw failure;
+  if (aside) {
+    await write(world, local, ownership, async () => local.rewindTo(await local.store.base()));
+  }
+  restoreCopy(world, local, because).catch((error: unknown) => {
+    const { logger, region } = world.options;
+    const told = `${region} could not restore its copy of ${local.name}: ${messageOf(error)}`;
+    if (!world.stop.signal.aborted) logger.warn({ index: local.name }, told);
+  });
 }
 
 function isEqual(a: Position, b: Position): boolean {

@@ -118,6 +118,7 @@ async function answerIndex(world: World, { index, query }: Asked) {
   return {
     ...state,
     position,
+    base: await local.store.base(),
     epoch,
     owner: region,
     frozen,

@@ -42,6 +42,8 @@ export class World {
   readonly goldenBook = new GoldenBook();
   /** How each runtime target's log-probabilities differed when they were last asked for, by name. */
   readonly differences = new Map<string, RememberedDifference>();
+  /** Brings a copy back whole from elsewhere than range by range; null: there is no such way. */
+  restore: ((local: LocalIndex, because: string) => Promise<void>) | null = null;
   /** Aborted when the agent closes. */
   readonly stop = new AbortController();
   snapshot: KnownSnapshot | null = null;
@@ -65,6 +67,11 @@ export class World {
   newId(kind: string): string {
     this.#ids += 1;
     return `${kind}-${this.options.region}-${this.#born}-${this.#ids}`;
+  }
+
+  /** Whether a request's id is one that this region's agent made: a question of ours, not a caller's. */
+  isOwnId(id: string): boolean {
+    return /^(canary|readiness)-/.test(id) && id.includes(`-${this.options.region}-`);
   }
 
   /** Counts the readiness runs. */

@@ -253,10 +253,8 @@ export class MemoryIndex implements IndexStore {
     }
     const seen = Math.max(epoch, this.#state.epoch);
     const { orphans } = this.#state;
-    const standing: IndexStanding =
-      from.because === undefined
-        ? { kind: "whole" }
-        : { kind: "quarantined", because: from.because };
+    const before = this.#state.standing;
+    const standing: IndexStanding = before.kind === "quarantined" ? before : { kind: "whole" };
     const log: Logged[] = [];
     const base = position.seq;
     this.#state = { log, live, orphans, base, position, watermarks, epoch: seen, standing };
@@ -268,6 +266,7 @@ export class MemoryIndex implements IndexStore {
   }
 
   #showPart(live: ReadonlyMap<string, LiveRecord>, { count }: Position): void {
+    if (this.#state.standing.kind === "quarantined") return;
     const standing: IndexStanding = { kind: "partial", loaded: live.size, total: count };
     this.#state = { ...this.#state, live: new Map(live), standing };
   }

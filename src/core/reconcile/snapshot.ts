@@ -19,8 +19,9 @@ import { RecordPacker } from "./packed-records.ts";
  * layers with this one, and what a region has of them is not copied again.
  */
 
-/** A layer is begun anew before it grows above this. */
-const LAYER_BYTES = 4 * 1_048_576;
+/** What a layer has at most on average, and what none has. */
+const USUAL_BYTES = 4 * 1_048_576;
+const MOST_BYTES = 6 * 1_048_576;
 
 /** No range of keys: the hot records are in one part, cut by its size alone. */
 const HOT_PART = -1;
@@ -49,8 +50,7 @@ export class LayerCutter {
     readonly digestKey?: Uint8Array | undefined;
   }) {
     const { records, hot, bytesPerRecord, digestKey } = options;
-    // Half full on average: parts differ in size, and one that grows too large is cut in two.
-    const parts = Math.max(1, ((records - hot.size) * bytesPerRecord * 2) / LAYER_BYTES);
+    const parts = Math.max(1, ((records - hot.size) * bytesPerRecord) / USUAL_BYTES);
     this.#bits = Math.min(16, Math.ceil(Math.log2(parts)));
     this.#hot = hot;
     this.#key = digestKey;
@@ -59,7 +59,7 @@ export class LayerCutter {
   /** Gives the layer that this record has completed. */
   add(record: StoredRecord): Layer | null {
     const part = this.#partOf(record);
-    const full = this.#packer.size >= LAYER_BYTES;
+    const full = this.#packer.size >= MOST_BYTES;
     const done = this.#packer.count > 0 && (full || part !== this.#part) ? this.#cut() : null;
     this.#part = part;
     this.#packer.add(record);
