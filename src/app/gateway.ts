@@ -14,7 +14,7 @@ import type { Clock } from "../ports/clock.ts";
 import { listenAddress, regionOf } from "./address.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
-import { indexFiles, openIndexFiles } from "./indexes.ts";
+import { type IndexPlace, indexPlaces, openIndexFiles } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
 import { releaseVerifier, trustOf } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
@@ -23,8 +23,7 @@ import { closing, type Role } from "./role.ts";
 export interface GatewayParts {
   readonly region: string;
   readonly logLevel: LogLevel;
-  /** Files by name. */
-  readonly indexes: ReadonlyMap<string, string>;
+  readonly indexes: ReadonlyMap<string, IndexPlace>;
   readonly estateToken: string | null;
   readonly peers: ReadonlyMap<string, string>;
 }
@@ -95,7 +94,7 @@ function partsOf(estate: Estate, region: string): GatewayParts {
   return {
     region,
     logLevel: estate.environment.logLevel,
-    indexes: indexFiles(estate, region),
+    indexes: indexPlaces(estate, region),
     estateToken: alone ? null : keysOf(estate).token,
     peers: alone ? new Map() : peersOf(estate),
   };

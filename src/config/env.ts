@@ -2,8 +2,8 @@ import { TideoverError } from "../lib/errors.ts";
 import { didYouMean } from "./did-you-mean.ts";
 
 /**
- * Tideover's own variables, read once at the start and judged. Beside them only the API keys that a
- * spec names (`keyEnv`) are looked up, where a role is composed.
+ * Tideover's own variables, read once at the start and judged. Beside them only the keys that a
+ * spec names (`keyEnv`, `digestKeyEnv`) are looked up, where a role is composed.
  */
 export interface Environment {
   /** TIDEOVER_SPEC: the spec, when no --spec is given. */

@@ -179,6 +179,16 @@ const indexSchema = z.strictObject({
   replication: replicationSchema
     .prefault({ strategy: "continuous" })
     .describe("How its copies are kept level, and how a lost one comes back."),
+  digestKeyEnv: z
+    .string()
+    .regex(
+      /^[A-Z_][A-Z0-9_]*$/,
+      "is no variable name; write the name of an environment variable, such as INDEX_DIGEST_KEY",
+    )
+    .optional()
+    .describe(
+      "Environment variable with the key of this index's digests (32 bytes or more, hex or base64), the same in every region. For indexes whose tenants choose ids and contents; fixed when the index is made.",
+    ),
 });
 
 const retrievalSchema = z.strictObject({

@@ -1,6 +1,7 @@
 import {
   addDigest,
   type DigestKey,
+  leafOf,
   rangeBounds,
   rangeKey,
   recordDigest,
@@ -21,6 +22,8 @@ export interface LiveRecord {
   readonly key: number;
 }
 
+const NO_SUM = { count: 0, digest: EMPTY_DIGEST };
+
 /** A log entry with what it replaced, so that it can be taken back. */
 export interface Logged {
   readonly entry: LogEntry;
@@ -29,28 +32,39 @@ export interface Logged {
   readonly watermarks: Watermarks;
 }
 
+export type LeafSum = Pick<RangeSum, "count" | "digest">;
+
 /** All that an index is. A write makes a new one and puts it in place whole, or not at all. */
 export interface State {
   readonly log: Logged[];
   readonly live: Map<string, LiveRecord>;
+  /** Count and sum of kept digests by leaf, as they were written: damage does not change them. */
+  readonly sums: Map<number, LeafSum>;
   readonly orphans: LogEntry[];
+  /** Contents of a restore that is under way, of which the hot part answers already. */
+  hot: ReadonlyMap<string, LiveRecord> | null;
   base: number;
   position: Position;
   watermarks: Watermarks;
   epoch: Epoch;
-  standing: IndexStanding;
+  quarantine: string | null;
+  /** Records that the restore under way will have. */
+  total: number;
 }
 
 export function emptyState(): State {
   return {
     log: [],
     live: new Map(),
+    sums: new Map(),
     orphans: [],
+    hot: null,
     base: 0,
     position: EMPTY_POSITION,
     watermarks: NO_WATERMARKS,
     epoch: 0,
-    standing: { kind: "whole" },
+    quarantine: null,
+    total: 0,
   };
 }
 
@@ -64,6 +78,12 @@ export function refuseStale(state: State, epoch: Epoch): void {
     code: "EPOCH_STALE",
     next: "Stop writing: another region owns this index now.",
   });
+}
+
+/** A quarantine outlasts a restore: only whoever proved the new contents lifts it. */
+export function standingOf({ quarantine, hot, total }: State): IndexStanding {
+  if (quarantine !== null) return { kind: "quarantined", because: quarantine };
+  return hot === null ? { kind: "whole" } : { kind: "partial", loaded: hot.size, total };
 }
 
 export function refuseUnanswering(standing: IndexStanding): void {
@@ -123,19 +143,44 @@ export function settle(state: State, entry: LogEntry, key: DigestKey): void {
 function change(state: State, entry: LogEntry, key: DigestKey): void {
   const vector = judgeChange(entry, dimensionsOf(state, entry.embedding));
   if (entry.op === "watermark") state.watermarks = vouched(state.watermarks, entry);
-  let { digest } = state.position;
+  let { digest, count } = state.position;
   const old = entry.op === "watermark" ? undefined : state.live.get(entry.id);
   if (old !== undefined) {
     digest = removeDigest(digest, old.stored.digest);
+    count -= 1;
     state.live.delete(entry.id);
+    const { count: held, digest: sum } = leafSum(state, old.key);
+    const less = { count: held - 1, digest: removeDigest(sum, old.stored.digest) };
+    state.sums.set(leafOf(old.key).prefix, less);
   }
   if (entry.op === "upsert") {
     const stored = storedOf(entry, vector, key);
-    state.live.set(entry.id, liveOf(stored, rangeKey(entry.id, key)));
+    const live = liveOf(stored, rangeKey(entry.id, key));
+    state.live.set(entry.id, live);
+    state.sums.set(leafOf(live.key).prefix, more(leafSum(state, live.key), live));
     digest = addDigest(digest, stored.digest);
+    count += 1;
   }
   const { seq, sourceTime } = entry;
-  state.position = { seq, digest, sourceTime, count: state.live.size };
+  state.position = { seq, digest, sourceTime, count };
+}
+
+function leafSum({ sums }: State, key: number): LeafSum {
+  return sums.get(leafOf(key).prefix) ?? NO_SUM;
+}
+
+function more({ count, digest }: LeafSum, { stored }: LiveRecord): LeafSum {
+  return { count: count + 1, digest: addDigest(digest, stored.digest) };
+}
+
+/** Sets the sums of these range keys' leaves to those of what stands there. */
+export function recount(state: State, keys: Iterable<number>): void {
+  const leaves = new Set([...keys].map((key) => leafOf(key).prefix));
+  for (const leaf of leaves) state.sums.set(leaf, NO_SUM);
+  for (const record of state.live.values()) {
+    const { prefix } = leafOf(record.key);
+    if (leaves.has(prefix)) state.sums.set(prefix, more(leafSum(state, record.key), record));
+  }
 }
 
 function vouched(watermarks: Watermarks, { audience, sourceTime }: LogEntry): Watermarks {
@@ -176,10 +221,12 @@ export function within(live: ReadonlyMap<string, LiveRecord>, range: RangeRef): 
   return [...live.values()].filter(({ key }) => key >= from && key < below);
 }
 
-export function sumOf(range: RangeRef, live: ReadonlyMap<string, LiveRecord>): RangeSum {
-  const records = within(live, range);
-  const digest = records.reduce((sum, { stored }) => addDigest(sum, stored.digest), EMPTY_DIGEST);
-  return { ...range, count: records.length, digest };
+export function sumOf(range: RangeRef, sums: ReadonlyMap<number, LeafSum>): RangeSum {
+  const width = 2 ** (LEAF_BITS - range.bits);
+  const leaves = [...sums].filter(([leaf]) => Math.floor(leaf / width) === range.prefix);
+  const count = leaves.reduce((total, [, sum]) => total + sum.count, 0);
+  const digest = leaves.reduce((total, [, sum]) => addDigest(total, sum.digest), EMPTY_DIGEST);
+  return { ...range, count, digest };
 }
 
 export function heldVectors(records: readonly LiveRecord[]) {

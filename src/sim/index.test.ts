@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { indexContract } from "../../test/contract/index.ts";
-import { upsert } from "../../test/contract/index-support.ts";
+import { type Damage, upsert, vector } from "../../test/contract/index-support.ts";
+import type { StoredRecord } from "../model/record.ts";
+import type { IndexStore } from "../ports/index.ts";
 import { MemoryIndex } from "./index.ts";
 
 async function spoiled(): Promise<MemoryIndex> {
@@ -11,9 +13,21 @@ async function spoiled(): Promise<MemoryIndex> {
   return index;
 }
 
-indexContract("memory", async () => ({ fresh: async () => new MemoryIndex(), spoiled }), {
-  durable: false,
-});
+const DAMAGES: Readonly<Record<Damage, Partial<StoredRecord> | null>> = {
+  text: { text: "damaged" },
+  vector: { vector: new Uint8Array(vector(0, 0, 1).buffer) },
+  audience: { audience: "bolt" },
+  lost: null,
+};
+
+async function damage(index: IndexStore, id: string, how: Damage): Promise<void> {
+  assert.ok(index instanceof MemoryIndex);
+  index.tamper(id, DAMAGES[how]);
+}
+
+const keyed = async (key: Uint8Array) => new MemoryIndex(key);
+const make = async () => ({ fresh: async () => new MemoryIndex(), keyed, damage, spoiled });
+indexContract("memory", make, { durable: false });
 
 it("is as it was when the fault is mended", async () => {
   const index = await spoiled();

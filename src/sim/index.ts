@@ -1,10 +1,10 @@
 import { refuseForeignQuery } from "../core/reconcile/compatible.ts";
-import { type DigestKey, rangeKey, recordDigest } from "../core/reconcile/digest.ts";
+import { addDigest, type DigestKey, rangeKey, recordDigest } from "../core/reconcile/digest.ts";
 import { TideoverError } from "../lib/errors.ts";
 import type { LogEntry } from "../model/change.ts";
 import type { Epoch } from "../model/ids.ts";
 import type { IndexFacts, IndexStanding, Watermarks } from "../model/index-health.ts";
-import type { Position } from "../model/position.ts";
+import { EMPTY_DIGEST, type Position } from "../model/position.ts";
 import type { RangeRef, RangeSum, RecordMark, StoredRecord } from "../model/record.ts";
 import type {
   EmbeddedChange,
@@ -23,14 +23,15 @@ import {
   hit,
   isVisible,
   type LiveRecord,
-  type Logged,
   liveOf,
   partsOf,
+  recount,
   refuseStale,
   refuseUnanswering,
   type State,
   see,
   settle,
+  standingOf,
   sumOf,
   take,
   takeBack,
@@ -135,6 +136,10 @@ export class MemoryIndex implements IndexStore {
       const tail = state.log.splice(to - state.base);
       state.orphans.push(...tail.map(({ entry }) => entry));
       for (const logged of tail.reverse()) takeBack(state, logged);
+      this.#recount(
+        state,
+        tail.map(({ entry }) => entry.id),
+      );
       return tail.length;
     });
   }
@@ -156,8 +161,8 @@ export class MemoryIndex implements IndexStore {
 
   async search(query: IndexQuery): Promise<IndexHit[]> {
     const state = this.#read();
-    refuseUnanswering(state.standing);
-    const records = [...state.live.values()];
+    refuseUnanswering(standingOf(state));
+    const records = [...(state.hot ?? state.live).values()];
     refuseForeignQuery(heldVectors(records), query);
     const found = records
       .filter(({ stored }) => isVisible(stored, query))
@@ -172,12 +177,12 @@ export class MemoryIndex implements IndexStore {
   }
 
   async standing(): Promise<IndexStanding> {
-    return { ...this.#read().standing };
+    return standingOf(this.#read());
   }
 
   async quarantine(because: string | null): Promise<void> {
     this.#write((state) => {
-      state.standing = because === null ? { kind: "whole" } : { kind: "quarantined", because };
+      state.quarantine = because;
     });
   }
 
@@ -187,8 +192,8 @@ export class MemoryIndex implements IndexStore {
   }
 
   async sums(ranges: readonly RangeRef[], split: number): Promise<RangeSum[]> {
-    const { live } = this.#read();
-    return ranges.flatMap((range) => partsOf(range, split).map((part) => sumOf(part, live)));
+    const { sums } = this.#read();
+    return ranges.flatMap((range) => partsOf(range, split).map((part) => sumOf(part, sums)));
   }
 
   async marks(range: RangeRef): Promise<RecordMark[]> {
@@ -220,7 +225,15 @@ export class MemoryIndex implements IndexStore {
         this.#refuseDamaged(record);
         state.live.set(record.id, liveOf(structuredClone(record), rangeKey(record.id, this.#key)));
       }
+      this.#recount(state, [...drop, ...put.map(({ id }) => id)]);
     });
+  }
+
+  #recount(state: State, ids: readonly string[]): void {
+    recount(
+      state,
+      ids.map((id) => rangeKey(id, this.#key)),
+    );
   }
 
   async openSnapshot(): Promise<IndexSnapshot> {
@@ -236,39 +249,47 @@ export class MemoryIndex implements IndexStore {
   }
 
   async restore(from: IndexRestore): Promise<Position> {
+    try {
+      const live = await this.#loaded(from);
+      this.#judgeLoaded(live, from.position);
+      const { position, epoch, watermarks } = from;
+      const { orphans, quarantine, epoch: seen } = this.#read();
+      const kept = { orphans, quarantine, epoch: Math.max(epoch, seen) };
+      this.#state = { ...emptyState(), ...kept, live, base: position.seq, position, watermarks };
+      recount(
+        this.#state,
+        [...live.values()].map(({ key }) => key),
+      );
+      return { ...position };
+    } finally {
+      this.#state = { ...this.#state, hot: null };
+    }
+  }
+
+  async #loaded({ records, hot, position }: IndexRestore): Promise<Map<string, LiveRecord>> {
     this.#read();
-    const { position, epoch, watermarks } = from;
     const live = new Map<string, LiveRecord>();
-    for await (const page of from.records) {
+    for await (const page of records) {
       this.#read();
       for (const record of page) {
         this.#refuseDamaged(record);
         live.set(record.id, liveOf(structuredClone(record), rangeKey(record.id, this.#key)));
       }
-      if (from.hot !== undefined && live.size >= from.hot) this.#showPart(live, position);
+      if (hot !== undefined && live.size >= hot) {
+        this.#state = { ...this.#state, hot: new Map(live), total: position.count };
+      }
     }
-    const { digest } = sumOf({ prefix: 0, bits: 0 }, live);
-    if (digest !== position.digest || live.size !== position.count) {
-      throw diverged(`the snapshot's ${live.size} records do not sum up to seq ${position.seq}`);
-    }
-    const seen = Math.max(epoch, this.#state.epoch);
-    const { orphans } = this.#state;
-    const before = this.#state.standing;
-    const standing: IndexStanding = before.kind === "quarantined" ? before : { kind: "whole" };
-    const log: Logged[] = [];
-    const base = position.seq;
-    this.#state = { log, live, orphans, base, position, watermarks, epoch: seen, standing };
-    return { ...position };
+    return live;
+  }
+
+  #judgeLoaded(live: ReadonlyMap<string, LiveRecord>, { digest, count, seq }: Position): void {
+    const digests = [...live.values()].map(({ stored }) => stored.digest);
+    if (digests.reduce(addDigest, EMPTY_DIGEST) === digest && live.size === count) return;
+    throw diverged(`the snapshot's ${live.size} records do not sum up to seq ${seq}`);
   }
 
   async close(): Promise<void> {
     this.#fault ??= "closed";
-  }
-
-  #showPart(live: ReadonlyMap<string, LiveRecord>, { count }: Position): void {
-    if (this.#state.standing.kind === "quarantined") return;
-    const standing: IndexStanding = { kind: "partial", loaded: live.size, total: count };
-    this.#state = { ...this.#state, live: new Map(live), standing };
   }
 
   #refuseDamaged(record: StoredRecord): void {
@@ -291,8 +312,11 @@ export class MemoryIndex implements IndexStore {
 
   #write<T>(work: (state: State) => T): T {
     const state = this.#read();
-    const { log, live, orphans } = state;
-    const next = { ...state, log: [...log], live: new Map(live), orphans: [...orphans] };
+    const { log, live, sums, orphans } = state;
+    const next = {
+      ...state,
+      ...{ log: [...log], live: new Map(live), sums: new Map(sums), orphans: [...orphans] },
+    };
     const result = work(next);
     this.#state = next;
     return result;

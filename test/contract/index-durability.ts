@@ -5,8 +5,8 @@ import { createInterface } from "node:readline";
 import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { IndexStore } from "../../src/ports/index.ts";
-import { provesWhole } from "./index-histories.ts";
 import type { DurableIndex, MakeIndex } from "./index-support.ts";
+import { provesWhole } from "./index-whole.ts";
 
 const WRITER = fileURLToPath(new URL("./index-writer.ts", import.meta.url));
 

@@ -1,11 +1,23 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { NO_WATERMARKS } from "../../src/model/index-health.ts";
 import { EMPTY_POSITION } from "../../src/model/position.ts";
 import type { IndexStore } from "../../src/ports/index.ts";
+import { provesLabels, provesWatermarks } from "./index-access.ts";
 import { provesDurability } from "./index-durability.ts";
+import { provesQuarantine, provesVerifiedReads } from "./index-health.ts";
 import { provesHistories } from "./index-histories.ts";
+import { provesBase } from "./index-log.ts";
+import { provesRanges, provesRepair } from "./index-ranges.ts";
+import {
+  provesHotRestores,
+  provesRestore,
+  provesSnapshots,
+  provesWrongRestores,
+} from "./index-restore.ts";
 import { provesAudiences, provesCompatibility, provesRanking } from "./index-search.ts";
 import {
+  ALL,
   deletion,
   everything,
   fresh,
@@ -31,7 +43,18 @@ export function indexContract(
     provesAudiences(make);
     provesRanking(make);
     provesCompatibility(make);
+    provesLabels(make);
+    provesWatermarks(make);
     provesRewind(make);
+    provesBase(make);
+    provesRanges(make);
+    provesRepair(make);
+    provesVerifiedReads(make);
+    provesQuarantine(make);
+    provesSnapshots(make);
+    provesRestore(make);
+    provesWrongRestores(make);
+    provesHotRestores(make);
     provesUnavailability(make);
     provesHistories(make);
     if (durable) provesDurability(make);
@@ -265,6 +288,13 @@ function provesRewind(make: MakeIndex): void {
   });
 }
 
+const NOTHING = {
+  position: EMPTY_POSITION,
+  epoch: 0,
+  watermarks: NO_WATERMARKS,
+  records: (async function* () {})(),
+};
+
 function provesUnavailability(make: MakeIndex): void {
   const calls: readonly ((index: IndexStore) => Promise<unknown>)[] = [
     (index) => index.position(),
@@ -277,6 +307,19 @@ function provesUnavailability(make: MakeIndex): void {
     (index) => index.rewindTo(0),
     (index) => index.orphans(),
     (index) => hitIds(index, {}),
+    (index) => index.watermarks(),
+    (index) => index.base(),
+    (index) => index.trimLog(1),
+    (index) => index.standing(),
+    (index) => index.quarantine(null),
+    (index) => index.facts(),
+    (index) => index.sums([ALL], 1),
+    (index) => index.marks(ALL),
+    (index) => index.recordsIn(ALL),
+    (index) => index.recordsOf(["a"]),
+    (index) => index.repair({ at: EMPTY_POSITION, put: [], drop: [] }),
+    (index) => index.openSnapshot(),
+    (index) => index.restore(NOTHING),
   ];
 
   it("throws INDEX_UNAVAILABLE from every call when its storage cannot be read", async (t) => {

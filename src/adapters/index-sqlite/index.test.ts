@@ -5,29 +5,39 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it, type TestContext } from "node:test";
 import { indexContract } from "../../../test/contract/index.ts";
-import { hitIds, type IndexMaker, logOf, upsert } from "../../../test/contract/index-support.ts";
+import {
+  type Damage,
+  hitIds,
+  type IndexMaker,
+  logOf,
+  upsert,
+  vector,
+} from "../../../test/contract/index-support.ts";
 import type { IndexStore } from "../../ports/index.ts";
 import { openSqliteIndex } from "./index.ts";
 
 interface Bench {
   /** A name in a folder of this test's own. */
   file(name: string): string;
-  open(path: string, readOnly?: boolean): Promise<IndexStore>;
+  open(path: string, readOnly?: boolean, digestKey?: Uint8Array): Promise<IndexStore>;
+  pathOf(index: IndexStore): string;
 }
 
 async function bench(t: TestContext): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), "tideover-index-"));
-  const opened: IndexStore[] = [];
+  const opened = new Map<IndexStore, string>();
   t.after(async () => {
-    for (const index of opened) await index.close();
+    for (const index of opened.keys()) await index.close();
     await rm(folder, { recursive: true });
   });
-  const open = async (path: string, readOnly = false): Promise<IndexStore> => {
-    const index = await openSqliteIndex({ path, readOnly });
-    opened.push(index);
+  const open: Bench["open"] = async (path, readOnly = false, digestKey) => {
+    const key = digestKey === undefined ? {} : { digestKey };
+    const index = await openSqliteIndex({ path, readOnly, ...key });
+    opened.set(index, path);
     return index;
   };
-  return { file: (name) => join(folder, name), open };
+  const pathOf = (index: IndexStore): string => opened.get(index) ?? "";
+  return { file: (name) => join(folder, name), open, pathOf };
 }
 
 /** A closed index file with these documents in it. */
@@ -57,8 +67,23 @@ async function make(t: TestContext): Promise<IndexMaker> {
     place: async () => ({ path: next() }),
     reopen,
   };
-  return { fresh: () => at.open(next()), spoiled, durable };
+  const fresh = (digestKey?: Uint8Array): Promise<IndexStore> => at.open(next(), false, digestKey);
+  const damage = async (index: IndexStore, id: string, how: Damage): Promise<void> => {
+    const other = new DatabaseSync(at.pathOf(index));
+    other.exec(DAMAGES[how].replaceAll(":n", `(SELECT n FROM records WHERE id = '${id}')`));
+    other.close();
+  };
+  return { fresh: () => fresh(), keyed: fresh, damage, spoiled, durable };
 }
+
+const DAMAGES: Readonly<Record<Damage, string>> = {
+  text: "UPDATE texts SET text = 'damaged' WHERE n = :n",
+  vector: `UPDATE records SET vector = x'${Buffer.from(vector(0, 0, 1).buffer).toString("hex")}' WHERE n = :n`,
+  audience: `INSERT INTO scopes SELECT 99, embedding, 'bolt', '["moved"]' FROM scopes LIMIT 1;
+    UPDATE scopes SET labels = '[]' WHERE scope = 99;
+    UPDATE records SET scope = 99 WHERE n = :n`,
+  lost: "DELETE FROM texts WHERE n = :n; DELETE FROM records WHERE n = :n",
+};
 
 indexContract("sqlite", make, { durable: true });
 

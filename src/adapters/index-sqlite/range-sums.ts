@@ -1,3 +1,4 @@
+import { leafOf } from "../../core/reconcile/digest.ts";
 import { LEAF_BITS } from "../../model/record.ts";
 import type { Connection } from "./connection.ts";
 
@@ -37,7 +38,8 @@ export function nodeOf(prefix: number, bits: number): number {
 
 /** The kept nodes that a range key belongs to; the leaf is the last. */
 export function leafNode(rangeKey: number): number {
-  return nodeOf(rangeKey >>> (32 - LEAF_BITS), LEAF_BITS);
+  const { prefix, bits } = leafOf(rangeKey);
+  return nodeOf(prefix, bits);
 }
 
 /** What changed in the leaves during one transaction, to be written once for each. */

@@ -14,10 +14,10 @@ export function repair(connection: Connection, fix: IndexRepair): void {
     const scopes = new Scopes(connection);
     const leaves = new Set<number>();
     for (const id of dropAll(connection, fix.drop, scopes, leaves))
-      leaves.add(leafOf(connection, id));
+      leaves.add(leafOfId(connection, id));
     for (const record of fix.put) {
       putOne(connection, record, scopes);
-      leaves.add(leafOf(connection, record.id));
+      leaves.add(leafOfId(connection, record.id));
     }
     recount(connection, leaves);
     scopes.sweep();
@@ -30,7 +30,7 @@ function refuseMoved(connection: Connection, { at }: IndexRepair): void {
   throw diverged(`it stands at ${seq} (${digest}), and is to be repaired as of ${at.seq}`);
 }
 
-function leafOf({ key }: Connection, id: string): number {
+function leafOfId({ key }: Connection, id: string): number {
   return leafNode(rangeKey(id, key));
 }
 
