@@ -35,6 +35,17 @@ export const indexStandingSchema = z.discriminatedUnion("kind", [
 ]);
 export type IndexStanding = z.infer<typeof indexStandingSchema>;
 
+/** How far the looking at one copy is. */
+export const indexScrubSchema = z.strictObject({
+  /** Time since every record had been looked at; null before the first time. */
+  wholeAgoMs: z.number().nullable(),
+  /** Records looked at in the pass under way. */
+  records: z.int(),
+  /** What was done about the last fault, or why nothing could be; null before the first. */
+  cure: z.string().nullable(),
+});
+export type IndexScrub = z.infer<typeof indexScrubSchema>;
+
 /** What an engine says of itself. */
 export const indexFactsSchema = z.strictObject({
   /** Adapter's name: `sqlite`, `pgvector`, `lancedb`. */

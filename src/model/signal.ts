@@ -1,4 +1,10 @@
 import { z } from "zod";
+import {
+  indexFaultSchema,
+  indexScrubSchema,
+  indexStandingSchema,
+  watermarksSchema,
+} from "./index-health.ts";
 import { goldenScoreSchema, outcomeWindowSchema } from "./outcomes.ts";
 import { positionSchema } from "./position.ts";
 import { restoreStateSchema } from "./restore.ts";
@@ -61,6 +67,12 @@ export const indexStateSchema = z.strictObject({
   error: z.string().nullable(),
   /** Of a restore that is under way. */
   restore: restoreStateSchema.optional(),
+  /** Absent (all four): this agent does not look, or its index cannot be read. */
+  standing: indexStandingSchema.optional(),
+  /** What is wrong with this copy; null when nothing is known to be. */
+  fault: indexFaultSchema.nullable().optional(),
+  watermarks: watermarksSchema.optional(),
+  scrub: indexScrubSchema.optional(),
 });
 export type IndexState = z.infer<typeof indexStateSchema>;
 

@@ -22,7 +22,7 @@ export interface BulkRequest {
 
 export interface BulkAnswer {
   readonly status: number;
-  /** Without parameters; empty when none was given. */
-  readonly contentType: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }

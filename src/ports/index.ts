@@ -20,7 +20,8 @@ import type { RangeRef, RangeSum, RecordMark, StoredRecord } from "../model/reco
  * - `search` gives no record whose contents differ from the digest kept when it was written: it
  *   throws INDEX_CORRUPT, so that damage is found before it is told to anybody.
  * - Nobody is answered from a copy that is quarantined or half restored: `search` throws
- *   INDEX_QUARANTINED. Everything else goes on, or it could not be repaired.
+ *   INDEX_QUARANTINED (a quarantined one answers what is `proving`). Everything else goes on, or it
+ *   could not be repaired.
  * - A file or server that cannot be read throws INDEX_UNAVAILABLE from every call.
  */
 export interface IndexStore {
@@ -114,6 +115,11 @@ export interface IndexQuery {
   readonly k: number;
   /** true: every record is compared, whatever graph there is. What recall is measured against. */
   readonly exact?: boolean;
+  /**
+   * true: answered also while the copy is quarantined, for the region's own proof that it may serve
+   * again. Never set on behalf of a caller.
+   */
+  readonly proving?: boolean;
 }
 
 export interface IndexHit {

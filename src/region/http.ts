@@ -13,6 +13,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   NOT_READY: 503,
   STORE_UNAVAILABLE: 503,
   INDEX_UNAVAILABLE: 503,
+  INDEX_CORRUPT: 503,
+  INDEX_QUARANTINED: 503,
   PEER_UNAVAILABLE: 503,
   RELEASE_INVALID: 503,
 };
@@ -58,6 +60,22 @@ export async function readJson(request: IncomingMessage, limitBytes: number): Pr
   } catch (error) {
     throw new RequestError(400, `the body is no JSON: ${messageOf(error)}`, "Send JSON in UTF-8.");
   }
+}
+
+/** An answer that is no JSON. */
+export class Bytes {
+  readonly body: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(body: Buffer, headers: Readonly<Record<string, string>>) {
+    this.body = body;
+    this.headers = headers;
+  }
+}
+
+export function sendBytes(response: ServerResponse, { body, headers }: Bytes): void {
+  response.writeHead(200, { ...headers, "content-length": body.length });
+  response.end(body);
 }
 
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {

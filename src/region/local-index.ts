@@ -5,6 +5,7 @@ import { EMPTY_POSITION, type Position } from "../model/position.ts";
 import type { IndexState } from "../model/signal.ts";
 import type { IndexStore } from "../ports/index.ts";
 import { Bell } from "./bell.ts";
+import { IndexHealth } from "./indexes/health.ts";
 import { Mutex } from "./mutex.ts";
 import { Restoring } from "./snapshots/restoring.ts";
 
@@ -21,6 +22,7 @@ export class LocalIndex {
   readonly restoring = new Restoring();
   /** Told when this region, as the owner, has written. */
   readonly written = new Bell();
+  readonly health = new IndexHealth();
   /** Why the last pull or fence failed; null when it went well. */
   error: string | null = null;
   #owner: { readonly position: Position; readonly at: number } | null = null;
@@ -65,7 +67,10 @@ export class LocalIndex {
       const position = await this.store.position();
       const lag = known === null ? 0 : lagMs(position, known.position);
       const orphans = await this.#countOrphans();
-      return { ...common, position, lagMs: lag, orphans, error: this.error };
+      const standing = await this.store.standing();
+      const watermarks = await this.store.watermarks();
+      const held = { position, lagMs: lag, orphans, standing, watermarks };
+      return { ...common, ...held, ...this.health.seen(now), error: this.error };
     } catch (error) {
       const lost = { position: EMPTY_POSITION, lagMs: 0, orphans: this.#orphans ?? 0 };
       return { ...common, ...lost, error: messageOf(error) };

@@ -2,10 +2,12 @@ import { artifactParts } from "./artifacts/keep-artifacts.ts";
 import { createFeeder } from "./feed-gateway.ts";
 import { followStore } from "./follow-store.ts";
 import { goldenParts } from "./golden-rounds.ts";
+import { tendParts } from "./indexes/tend.ts";
 import { indexParts } from "./keep-indexes.ts";
 import { lookParts } from "./look.ts";
 import { readinessParts } from "./readiness/run.ts";
 import { createReporter } from "./report.ts";
+import { snapshotParts } from "./snapshots/keep.ts";
 import { type Part, runEvery } from "./ticker.ts";
 import type { World } from "./world.ts";
 
@@ -25,10 +27,12 @@ function partsOf(world: World): Part[] {
     ...lookParts(world),
     { name: "follow the store", everyMs, work: () => followStore(world) },
     ...indexParts(world),
+    ...tendParts(world),
     { name: "feed the gateway", everyMs, work: createFeeder(world) },
     { name: "report", everyMs, work: createReporter(world) },
     ...readinessParts(world),
     ...goldenParts(world),
     ...artifactParts(world),
+    ...snapshotParts(world),
   ];
 }

@@ -11,6 +11,7 @@ import type { Probe } from "../ports/probe.ts";
 import type { RegionReleases } from "../ports/releases.ts";
 import type { Store } from "../ports/store.ts";
 import type { ArtifactKeeper } from "./artifacts/keeper.ts";
+import type { ProofQuestion } from "./indexes/proof-question.ts";
 
 /** What an agent needs. It closes none of it: whoever opened a thing closes it. */
 export interface AgentOptions {
@@ -33,6 +34,8 @@ export interface AgentOptions {
   readonly indexes: ReadonlyMap<IndexName, IndexStore>;
   /** Keys of the indexes' digests, where they have one; each as its store was opened with. */
   readonly digestKeys?: ReadonlyMap<IndexName, Uint8Array>;
+  /** What a copy is asked to prove itself; the workflows' golden questions when absent. */
+  readonly proofQuestions?: (index: IndexName) => Promise<readonly ProofQuestion[]>;
   /** The log that this region's gateway writes; only read here. */
   readonly audit: AuditLog;
   /** The same, for what callers ask for; absent: nothing is known of that. */

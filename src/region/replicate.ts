@@ -1,14 +1,13 @@
-import { findCommon, type LogMark, type Move, nextMove } from "../core/reconcile/catch-up.ts";
+import { findCommon, type LogMark, nextMove } from "../core/reconcile/catch-up.ts";
 import { type ErrorCode, messageOf, TideoverError } from "../lib/errors.ts";
 import type { Ownership } from "../model/intent.ts";
 import type { Position } from "../model/position.ts";
-import { askEntries, askOwner } from "./ask-owner.ts";
+import { askOwner, type OwnerWord } from "./ask-owner.ts";
 import type { LocalIndex } from "./local-index.ts";
+import { pullPages } from "./pull-pages.ts";
 import { restoreCopy } from "./snapshots/restore.ts";
 import type { World } from "./world.ts";
-
-/** Entries asked for at once. The owner sends fewer when they are large. */
-const PAGE = 200;
+import { writeAsReplica } from "./write-as-replica.ts";
 
 /** What a replica's turn came to. */
 export interface Pulled {
@@ -27,9 +26,14 @@ export interface Pulled {
 export function pull(world: World, local: LocalIndex, until: number): Promise<Pulled> {
   return local.pulling.run(async () => {
     const owner = ownerOf(world, local);
-    let turn = await oneMove(world, local, owner);
-    while (!turn.level && !turn.restoring && world.options.clock.monotonic() < until && isRunning(world)) {
-      turn = await oneMove(world, local, owner);
+    let turn = await oneMove(world, local, owner, until);
+    while (
+      !turn.level &&
+      !turn.restoring &&
+      world.options.clock.monotonic() < until &&
+      isRunning(world)
+    ) {
+      turn = await oneMove(world, local, owner, until);
     }
     return turn;
   });
@@ -49,7 +53,12 @@ function ownerOf(world: World, { name }: LocalIndex): Ownership {
   });
 }
 
-async function oneMove(world: World, local: LocalIndex, ownership: Ownership): Promise<Pulled> {
+async function oneMove(
+  world: World,
+  local: LocalIndex,
+  ownership: Ownership,
+  until: number,
+): Promise<Pulled> {
   const { store } = local;
   // Our own side first: the owner may only have moved ahead since.
   const own = await store.position();
@@ -65,7 +74,15 @@ async function oneMove(world: World, local: LocalIndex, ownership: Ownership): P
     case "level":
       return { level: true, restoring: false, own, owner: word.position };
     case "pull":
-      await pullPages(world, local, ownership, move.after);
+      try {
+        const to = word.position.seq;
+        await pullPages(world, local, ownership, { after: move.after, to, until });
+      } catch (error) {
+        if (!isDivergence(error) || !isUnproven(word, own.seq)) throw error;
+        const aside = last !== null && last.epoch < ownership.epoch;
+        await beginRestore(world, local, ownership, { because: messageOf(error), aside });
+        return restoring;
+      }
       break;
     case "restore":
       await beginRestore(world, local, ownership, move);
@@ -73,7 +90,8 @@ async function oneMove(world: World, local: LocalIndex, ownership: Ownership): P
     case "rewind":
       await rewind(world, local, ownership, {
         to: move.to,
-        shorter: Math.min(own.seq, word.position.seq),
+        upTo: Math.min(own.seq, word.position.seq),
+        floor: Math.max(base, word.base),
       });
       break;
     case "refuse":
@@ -95,12 +113,14 @@ async function beginRestore(
   world: World,
   local: LocalIndex,
   ownership: Ownership,
-  { because, aside }: Extract<Move, { move: "restore" }>,
+  { because, aside }: { readonly because: string; readonly aside: boolean },
 ): Promise<void> {
   const failure = local.restoring.failure(world.options.clock.monotonic());
   if (failure !== null) throw failure;
   if (aside) {
-    await write(world, local, ownership, async () => local.rewindTo(await local.store.base()));
+    await writeAsReplica(world, local, ownership, async () =>
+      local.rewindTo(await local.store.base()),
+    );
   }
   restoreCopy(world, local, because).catch((error: unknown) => {
     const { logger, region } = world.options;
@@ -109,28 +129,28 @@ async function beginRestore(
   });
 }
 
-function isEqual(a: Position, b: Position): boolean {
-  return a.seq === b.seq && a.digest === b.digest;
+/** The owner's log begins right above our seq: only its next entry tells that we are others. */
+function isUnproven({ at, base }: OwnerWord, seq: number): boolean {
+  return at === null && seq > 0 && seq === base;
 }
 
-async function applyPage(
-  world: World,
-  local: LocalIndex,
-  ownership: Ownership,
-  after: number,
-): Promise<void> {
-  const entries = await askEntries(world, ownership, after, PAGE);
-  await write(world, local, ownership, () => local.store.apply(entries));
+function isDivergence(error: unknown): boolean {
+  return error instanceof TideoverError && error.code === "INDEX_DIVERGED";
+}
+
+function isEqual(a: Position, b: Position): boolean {
+  return a.seq === b.seq && a.digest === b.digest;
 }
 
 async function rewind(
   world: World,
   local: LocalIndex,
   ownership: Ownership,
-  { to, shorter }: { to: number | "search"; shorter: number },
+  { to, upTo, floor }: { to: number | "search"; upTo: number; floor: number },
 ): Promise<void> {
-  const common = to === "search" ? await lastCommon(world, local, ownership, shorter) : to;
-  const orphans = await write(world, local, ownership, () => local.rewindTo(common));
+  const search = findCommon(upTo, floor);
+  const common = to === "search" ? await lastCommon(world, local, ownership, search) : to;
+  const orphans = await writeAsReplica(world, local, ownership, () => local.rewindTo(common));
   const { region } = world.options;
   world.options.logger.warn(
     { index: local.name, orphans, to: common },
@@ -142,9 +162,8 @@ async function lastCommon(
   world: World,
   local: LocalIndex,
   ownership: Ownership,
-  upTo: number,
+  search: ReturnType<typeof findCommon>,
 ): Promise<number> {
-  const search = findCommon(upTo);
   let step = search.next();
   while (!step.done) {
     const own: LogMark | null = await local.store.entryAt(step.value);
@@ -152,26 +171,6 @@ async function lastCommon(
     step = search.next({ own, owner: at });
   }
   return step.value;
-}
-
-/**
- * A replica's write. The ownership is compared under the lock that an ownership message takes: what
- * a page from a former owner would add after the promotion was told, nobody has accounted for.
- */
-function write<T>(
-  world: World,
-  local: LocalIndex,
-  from: Ownership,
-  work: () => Promise<T>,
-): Promise<T> {
-  return local.writing.run(async () => {
-    const now = world.book.of(local.name);
-    if (now?.epoch === from.epoch && now.region === from.region) return work();
-    throw new TideoverError(
-      `index "${local.name}" moved from ${from.region} to ${now?.region} during a pull`,
-      { code: "EPOCH_STALE", retry: "now" },
-    );
-  });
 }
 
 /**

@@ -42,6 +42,8 @@ export class World {
   readonly goldenBook = new GoldenBook();
   /** How each runtime target's log-probabilities differed when they were last asked for, by name. */
   readonly differences = new Map<string, RememberedDifference>();
+  /** Told of an index whose standing has changed: what rests on it is looked at again at once. */
+  readonly onStanding: ((index: IndexName) => Promise<void>)[] = [];
   /** Brings a copy back whole from elsewhere than range by range; null: there is no such way. */
   restore: ((local: LocalIndex, because: string) => Promise<void>) | null = null;
   /** Aborted when the agent closes. */

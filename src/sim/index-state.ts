@@ -86,8 +86,9 @@ export function standingOf({ quarantine, hot, total }: State): IndexStanding {
   return hot === null ? { kind: "whole" } : { kind: "partial", loaded: hot.size, total };
 }
 
-export function refuseUnanswering(standing: IndexStanding): void {
+export function refuseUnanswering(standing: IndexStanding, proving = false): void {
   if (standing.kind === "whole" || standing.kind === "partial") return;
+  if (proving && standing.kind === "quarantined") return;
   const because = standing.kind === "quarantined" ? standing.because : "it is being restored";
   throw new TideoverError(`index in memory answers nobody: ${because}`, {
     code: "INDEX_QUARANTINED",

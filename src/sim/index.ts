@@ -161,7 +161,7 @@ export class MemoryIndex implements IndexStore {
 
   async search(query: IndexQuery): Promise<IndexHit[]> {
     const state = this.#read();
-    refuseUnanswering(standingOf(state));
+    refuseUnanswering(standingOf(state), query.proving);
     const records = [...(state.hot ?? state.live).values()];
     refuseForeignQuery(heldVectors(records), query);
     const found = records

@@ -17,6 +17,8 @@ export const HEADERS = {
   snapshot: "x-tideover-snapshot",
   /** Set by a gateway that forwards: names it, and forbids forwarding again. */
   forwardedBy: "x-tideover-forwarded-by",
+  /** JSON: where an index stood when the agent sent this page of its log. */
+  position: "x-tideover-position",
   /**
    * Holds the estate's token: this gateway answers itself, whatever the snapshot says of who
    * serves, so that a standby can be proven before it is opened. Ignored with any other value.
@@ -48,4 +50,10 @@ export const AGENT_PATHS = {
   reindex: (name: string): string => `/tideover/v1/indexes/${name}/reindex`,
   /** A region's own artifacts, to be read by OCI's distribution API (`GET /v2/artifacts/…`). */
   artifactsOf: "/artifacts",
+  compare: (name: string): string => `/tideover/v1/indexes/${name}/compare`,
+  records: (name: string): string => `/tideover/v1/indexes/${name}/records`,
+  results: (name: string): string => `/tideover/v1/indexes/${name}/results`,
+  facts: (name: string): string => `/tideover/v1/indexes/${name}/facts`,
+  verify: (name: string): string => `/tideover/v1/indexes/${name}/verify`,
+  repair: (name: string): string => `/tideover/v1/indexes/${name}/repair`,
 } as const;

@@ -80,7 +80,10 @@ export function provesSnapshots(make: MakeIndex): void {
     const ids = (await recordsOf(snapshot.records(3, ["d5"]))).flat().map(({ id }) => id);
     const [first, ...others] = ids;
     assert.equal(first, "d5");
-    assert.deepEqual(others, others.toSorted((a, b) => rangeKey(a) - rangeKey(b)));
+    assert.deepEqual(
+      others,
+      others.toSorted((a, b) => rangeKey(a) - rangeKey(b)),
+    );
     await snapshot.close();
   });
 

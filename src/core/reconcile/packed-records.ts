@@ -50,10 +50,19 @@ export function unpackRecords(bytes: Uint8Array): StoredRecord[] {
   return unpacked(bytes, RECORDS_TAG, "records", readRecord);
 }
 
-export function packEntries(entries: readonly LogEntry[]): Buffer {
+/** As many of the first entries as fit into about `mostBytes`, and always one. */
+export function packEntries(
+  entries: readonly LogEntry[],
+  mostBytes = Number.POSITIVE_INFINITY,
+): Buffer {
   const writer = new PackedWriter();
-  for (const entry of entries) packEntry(writer, entry);
-  return framed(ENTRIES_TAG, entries.length, writer.take());
+  let count = 0;
+  for (const entry of entries) {
+    packEntry(writer, entry);
+    count += 1;
+    if (writer.length >= mostBytes) break;
+  }
+  return framed(ENTRIES_TAG, count, writer.take());
 }
 
 /** Throws INDEX_CORRUPT when the bytes are not what `packEntries` writes. */

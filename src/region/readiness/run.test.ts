@@ -43,12 +43,21 @@ function failedIn({ checks }: Readiness): string[] {
 }
 
 describe("a standby that is as it should be", () => {
-  it("is ready, with the evidence of all seven checks", async () => {
+  it("is ready, with the evidence of all eight checks", async () => {
     const readiness = await prove({ exactIndex: true });
-    assert.deepEqual([readiness.ready, readiness.because], [true, "7 of 7 checks passed"]);
+    assert.deepEqual([readiness.ready, readiness.because], [true, "8 of 8 checks passed"]);
     assert.deepEqual(
       readiness.checks.map(({ name }) => name),
-      ["model", "release", "index-fresh", "tenant-isolation", "audit", "rate-limit", "golden"],
+      [
+        "model",
+        "release",
+        "index-fresh",
+        "index-health",
+        "tenant-isolation",
+        "audit",
+        "rate-limit",
+        "golden",
+      ],
     );
   });
 
@@ -150,7 +159,15 @@ describe("a standby with a fault", () => {
     [
       "an index that cannot be read",
       () => world.us.index.spoil("disk gone"),
-      ["release", "index-fresh", "tenant-isolation", "audit", "rate-limit", "golden"],
+      [
+        "release",
+        "index-fresh",
+        "index-health",
+        "tenant-isolation",
+        "audit",
+        "rate-limit",
+        "golden",
+      ],
     ],
     [
       "no gateway",

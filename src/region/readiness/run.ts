@@ -6,12 +6,14 @@ import { formatDuration } from "../../model/units.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { askGateway } from "../ask-gateway.ts";
 import { canaryOf } from "../canary.ts";
+import { Mutex } from "../mutex.ts";
 import type { Part } from "../ticker.ts";
 import type { World } from "../world.ts";
 import { auditCheck } from "./audit.ts";
 import type { AskedCanary, CheckContext, Judgement, ReadinessCheck } from "./check.ts";
 import { goldenCheck } from "./golden.ts";
 import { indexFreshCheck } from "./index-fresh.ts";
+import { indexHealthCheck } from "./index-health.ts";
 import { modelCheck } from "./model.ts";
 import { rateLimitCheck } from "./rate-limit.ts";
 import { releaseCheck } from "./release.ts";
@@ -24,6 +26,7 @@ const CHECKS: readonly ReadinessCheck[] = [
   servingContractCheck,
   releaseCheck,
   indexFreshCheck,
+  indexHealthCheck,
   tenantIsolationCheck,
   auditCheck,
   rateLimitCheck,
@@ -56,11 +59,12 @@ export function readinessParts(world: World): Part[] {
   const { spec, region, readinessEvery = DEFAULT_EVERY_MS } = world.options;
   return Object.entries(spec.workflows)
     .filter(([, { primary, standbys }]) => [primary, ...standbys].includes(region))
-    .map(([workflow]) => ({
-      name: `readiness of ${workflow}`,
-      everyMs: readinessEvery,
-      work: createUnasked(world, workflow),
-    }));
+    .map(([workflow, { retrieval }]) => {
+      const work = createUnasked(world, workflow);
+      // A copy that was quarantined a moment ago must not pass for ready until the next turn.
+      world.onStanding.push(async (index) => (index === retrieval?.index ? work() : undefined));
+      return { name: `readiness of ${workflow}`, everyMs: readinessEvery, work };
+    });
 }
 
 interface Remembered {
@@ -72,7 +76,7 @@ interface Remembered {
 function createUnasked(world: World, workflow: WorkflowName): () => Promise<void> {
   const memory = new Map<string, Remembered>();
   const { clock, store, region } = world.options;
-  return async () => {
+  const run = async (): Promise<void> => {
     const options = { exactIndex: false, thorough: false, timeoutMs: UNASKED_TIMEOUT_MS };
     const context = contextOf(world, workflow, options);
     const applicable = CHECKS.filter((check) => check.applies(context));
@@ -89,6 +93,9 @@ function createUnasked(world: World, workflow: WorkflowName): () => Promise<void
     const put = KEYS.readiness(region, workflow);
     await store.commit({ compare: [], operations: [{ put, value: readiness }] });
   };
+  // One after the other: an older run that ends later would say what is no longer so.
+  const turns = new Mutex();
+  return () => turns.run(run);
 }
 
 /** A failure is never remembered: its end must be seen at once. */

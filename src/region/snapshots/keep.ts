@@ -1,5 +1,5 @@
-import { trimTo } from "../../core/reconcile/trim.ts";
 import { readSnapshotTag } from "../../core/reconcile/snapshot.ts";
+import { trimTo } from "../../core/reconcile/trim.ts";
 import { KEYS } from "../../model/keys.ts";
 import { type ReplicationSpec, snapshotsOf } from "../../model/replication.ts";
 import { regionReportSchema } from "../../model/signal.ts";

@@ -68,7 +68,13 @@ export function restoreOwner(world: World, local: LocalIndex, ref: string | null
       const wanted = ref ?? newest;
       if (wanted === undefined) throw nothingHere(local);
       const found = await findSnapshot(places.own, local.name, wanted);
-      await load(world, local, places, found, () => undefined);
+      // Nothing is taken in meanwhile: it would be acknowledged, and gone.
+      const leave = await local.writing.enter();
+      try {
+        await load(world, local, places, found, null);
+      } finally {
+        leave();
+      }
     },
     () => clock.monotonic(),
   );

@@ -58,6 +58,11 @@ export class Restoring {
     return this.#under;
   }
 
+  /** When none is under way any more, however it ended. */
+  async ended(): Promise<void> {
+    await this.#under?.catch(() => undefined);
+  }
+
   async #runOne(work: () => Promise<void>, now: () => number): Promise<void> {
     this.#failure = null;
     try {

@@ -48,11 +48,14 @@ async function mustBeWhole({ name, store, restoring }: LocalIndex): Promise<void
   const standing = await store.standing();
   if (standing.kind === "whole" && !restoring.isUnderWay) return;
   const because = standing.kind === "quarantined" ? standing.because : "it is being restored";
-  throw new TideoverError(`no snapshot is taken of a copy of "${name}" that answers nobody: ${because}`, {
-    code: "INDEX_QUARANTINED",
-    retry: "later",
-    next: "Take it in another region, or when this copy has been accepted.",
-  });
+  throw new TideoverError(
+    `no snapshot is taken of a copy of "${name}" that answers nobody: ${because}`,
+    {
+      code: "INDEX_QUARANTINED",
+      retry: "later",
+      next: "Take it in another region, or when this copy has been accepted.",
+    },
+  );
 }
 
 async function mustFollow(world: World, { name, store }: LocalIndex): Promise<void> {

@@ -1,0 +1,45 @@
+import type { Finding } from "../../core/reconcile/scrub.ts";
+import type { IndexFault, IndexScrub } from "../../model/index-health.ts";
+import { Mutex } from "../mutex.ts";
+
+/**
+ * What is known of one copy's health. All of it may be lost: the quarantine itself is kept by the
+ * index, and whoever starts anew with a quarantined copy looks at it as a whole again.
+ */
+export class IndexHealth {
+  /** Held while a copy is examined or mended, so that a person's order and the loop take turns. */
+  readonly tending = new Mutex();
+  fault: IndexFault | null = null;
+  /** What was done about the last fault, or why nothing could be. */
+  cure: string | null = null;
+  /** Monotonic ms before which the copy is not examined again, for it costs a whole look. */
+  restUntil = 0;
+  /** Monotonic ms of the last proof by searches; null before the first. */
+  provenAt: number | null = null;
+  /** The pass under way: where it goes on (a range key), and what it has seen. */
+  readonly pass = { next: 0, records: 0, versions: new Map<string, number>() };
+  /** Records by the embedding version that they name, in the last whole pass. */
+  versions: ReadonlyMap<string, number> = new Map();
+  #wholeAt: number | null = null;
+
+  /** Ends a pass: every record has been looked at. */
+  finishPass(now: number): void {
+    this.#wholeAt = now;
+    this.versions = this.pass.versions;
+    this.pass.next = 0;
+    this.pass.records = 0;
+    this.pass.versions = new Map();
+  }
+
+  seen(now: number): { readonly fault: IndexFault | null; readonly scrub: IndexScrub } {
+    const wholeAgoMs = this.#wholeAt === null ? null : now - this.#wholeAt;
+    const { records } = this.pass;
+    return { fault: this.fault, scrub: { wholeAgoMs, records, cure: this.cure } };
+  }
+}
+
+/** What a look at some or all of a copy gave. */
+export interface Looked {
+  readonly findings: readonly Finding[];
+  readonly records: number;
+}
