@@ -1,4 +1,5 @@
 import { openJsonlAudit } from "../adapters/audit-jsonl/audit.ts";
+import { createHttpBulk } from "../adapters/bulk-http/bulk.ts";
 import { createSystemClock } from "../adapters/clock-system/clock.ts";
 import { createHttpProbe } from "../adapters/probe-http/probe.ts";
 import { openSqliteStore } from "../adapters/store-sqlite/store.ts";
@@ -8,10 +9,10 @@ import { startAgent } from "../region/agent.ts";
 import { withArtifacts } from "../region/artifacts/releases.ts";
 import { knownReleases } from "../region/known-releases.ts";
 import { listenAddress, regionOf } from "./address.ts";
-import { openArtifacts } from "./artifacts.ts";
+import { openArtifacts, openSnapshots } from "./artifacts.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
-import { openIndexes } from "./indexes.ts";
+import { indexPlaces, openIndexes } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
 import { releaseVerifier, trustOf } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
@@ -34,6 +35,8 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
   const indexes = await openIndexes(estate, regionName, { readOnly: false });
   const audit = await openJsonlAudit({ path: files.audit });
   const artifacts = openArtifacts(estate, regionName, { clock, store });
+  const snapshots = openSnapshots(estate, regionName, keys.token);
+  const bulk = createHttpBulk();
   const known = knownReleases(
     store,
     releaseVerifier({ trust: trustOf(estate, regionName), clock }),
@@ -51,13 +54,25 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
     clock,
     probe,
     indexes,
+    digestKeys: digestKeys(estate, regionName),
     audit,
+    traffic: audit,
+    snapshots: snapshots.places,
+    bulk,
     token: keys.token,
     canaryKeys: new Map(Object.entries(keys.canaryKeys)),
     targetKeys: targetKeys(region),
     logger: createLogger(`agent:${regionName}`, estate.environment.logLevel),
   });
-  return closing(agent, [...(artifacts?.opened ?? []), ...indexes.values(), audit, probe, store]);
+  return closing(agent, [
+    ...[...(artifacts?.opened ?? []), snapshots, ...indexes.values()],
+    ...[audit, probe, bulk, store],
+  ]);
+}
+
+function digestKeys(estate: Estate, region: string): Map<string, Uint8Array> {
+  const places = [...indexPlaces(estate, region)];
+  return new Map(places.flatMap(([name, { digestKey }]) => (digestKey ? [[name, digestKey]] : [])));
 }
 
 /** API keys of runtime targets, from the environment variables that the spec names. */

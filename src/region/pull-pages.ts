@@ -59,8 +59,8 @@ export async function followStream(
   const waitMs = world.options.spec.detection.interval;
   let own = from;
   while (mayGoOn(world, until) && isStill(world, ownership)) {
-    const page = await askPage(world, ownership, { after: own.seq, limit: PACKED_PAGE, waitMs });
-    if (page.position === null) return false;
+    const page = await awaitPage(world, ownership, own.seq, waitMs);
+    if (page === null || page.position === null) return false;
     const reached = await applyOnTop(world, local, ownership, own, page);
     if (reached === null) return false;
     local.sawOwner(page.position, world.options.clock.monotonic());
@@ -71,6 +71,16 @@ export async function followStream(
     }
   }
   return isStill(world, ownership);
+}
+
+/** null when the agent stops: a question that it broke off itself is no news of the owner. */
+async function awaitPage(world: World, ownership: Ownership, after: number, waitMs: number) {
+  try {
+    return await askPage(world, ownership, { after, limit: PACKED_PAGE, waitMs });
+  } catch (error) {
+    if (world.stop.signal.aborted) return null;
+    throw error;
+  }
 }
 
 function isFar(own: Position, { position, entries }: LogPage): boolean {

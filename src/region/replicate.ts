@@ -60,6 +60,7 @@ async function oneMove(
   until: number,
 ): Promise<Pulled> {
   const { store } = local;
+  const restores = local.restoring.count;
   // Our own side first: the owner may only have moved ahead since.
   const own = await store.position();
   const last = own.seq === 0 ? null : await store.entryAt(own.seq);
@@ -67,7 +68,7 @@ async function oneMove(
   const word = await askOwner(world, ownership, own.seq);
   local.sawOwner(word.position, world.options.clock.monotonic());
   const restoring = { level: false, restoring: true, own, owner: word.position };
-  if (local.restoring.isUnderWay) return restoring;
+  if (local.restoring.isUnderWay || local.restoring.count !== restores) return restoring;
   const owner = { ...word, epoch: ownership.epoch, atOurSeq: word.at };
   const move = nextMove({ own: { position: own, base, epoch, last }, owner });
   switch (move.move) {

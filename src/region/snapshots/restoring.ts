@@ -10,8 +10,14 @@ const REST_MS = 10_000;
 export class Restoring {
   #found: FoundSnapshot | null = null;
   #loaded = 0;
+  #count = 0;
   #under: Promise<void> | null = null;
   #failure: { readonly error: unknown; readonly at: number } | null = null;
+
+  /** How many have ended: what was read of a copy before one did is not true any more. */
+  get count(): number {
+    return this.#count;
+  }
 
   get isUnderWay(): boolean {
     return this.#under !== null;
@@ -54,6 +60,7 @@ export class Restoring {
     this.#under ??= this.#runOne(work, now).finally(() => {
       this.#under = null;
       this.#found = null;
+      this.#count += 1;
     });
     return this.#under;
   }
