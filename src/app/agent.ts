@@ -12,7 +12,7 @@ import { listenAddress, regionOf } from "./address.ts";
 import { openArtifacts, openSnapshots } from "./artifacts.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
-import { indexPlaces, openIndexes } from "./indexes.ts";
+import { digestKeys, openIndexes } from "./indexes.ts";
 import { createLogger } from "./logger.ts";
 import { releaseVerifier, trustOf } from "./release-trust.ts";
 import { closing, type Role } from "./role.ts";
@@ -68,11 +68,6 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
     ...[...(artifacts?.opened ?? []), snapshots, ...indexes.values()],
     ...[audit, probe, bulk, store],
   ]);
-}
-
-function digestKeys(estate: Estate, region: string): Map<string, Uint8Array> {
-  const places = [...indexPlaces(estate, region)];
-  return new Map(places.flatMap(([name, { digestKey }]) => (digestKey ? [[name, digestKey]] : [])));
 }
 
 /** API keys of runtime targets, from the environment variables that the spec names. */

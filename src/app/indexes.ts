@@ -29,6 +29,14 @@ export function indexPlaces(estate: Estate, region: string): Map<string, IndexPl
   return new Map<string, IndexPlace>(places);
 }
 
+/** The keys of those indexes that have one: whoever looks for damage computes digests, too. */
+export function digestKeys(estate: Estate, region: string): Map<string, Uint8Array> {
+  const keys = [...indexPlaces(estate, region)].flatMap(([name, { digestKey }]) =>
+    digestKey === undefined ? [] : [[name, digestKey] as const],
+  );
+  return new Map(keys);
+}
+
 export async function openIndexFiles(
   places: ReadonlyMap<string, IndexPlace>,
   { readOnly }: { readonly readOnly: boolean },

@@ -1,8 +1,8 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { keysOf } from "../app/estate.ts";
 import { ingestDocuments } from "../app/local-estate.ts";
 import { loadCorpus } from "../config/load-corpus.ts";
-import { TideoverError } from "../lib/errors.ts";
+import { chosenIndex, indexOption } from "./choose-index.ts";
 import { connect } from "./connect.ts";
 import { interruptible } from "./interrupt.ts";
 import { type EstateFlags, jsonOption, runningEstate, withEstateOptions } from "./options.ts";
@@ -13,21 +13,20 @@ interface IngestFlags extends EstateFlags {
   readonly json: boolean;
 }
 
-export function indexCommand(): Command {
-  const ingest = withEstateOptions(new Command("ingest"))
+export function indexIngestCommand(): Command {
+  return withEstateOptions(new Command("ingest"))
     .description("hand a folder of Markdown documents to the region that owns an index")
     .argument("<corpus>", "folder of documents with front matter (id, title, audience, updated)")
-    .addOption(new Option("-i, --index <name>", "which index (default: the spec's only one)"))
+    .addOption(indexOption("the spec's only one"))
     .addOption(jsonOption())
     .action((corpus: string, flags: IngestFlags) =>
       interruptible((signal) => run(corpus, flags, signal)),
     );
-  return new Command("index").description("work on the vector indexes").addCommand(ingest);
 }
 
 async function run(corpus: string, flags: IngestFlags, signal: AbortSignal): Promise<void> {
   const estate = runningEstate(flags);
-  const index = chosenIndex(Object.keys(estate.spec.indexes), flags.index);
+  const index = chosenIndex(estate, flags.index);
   const documents = loadCorpus(corpus);
   progress(`tideover: ${documents.length} documents go into ${index}`);
   await ingestDocuments(estate, connect(estate), keysOf(estate).token, {
@@ -37,14 +36,4 @@ async function run(corpus: string, flags: IngestFlags, signal: AbortSignal): Pro
   });
   if (flags.json) printJson({ index, documents: documents.length });
   else print(`${documents.length} documents are in ${index}; its replicas follow by themselves.`);
-}
-
-function chosenIndex(known: readonly string[], wanted: string | undefined): string {
-  const [only] = known;
-  if (wanted === undefined && only !== undefined && known.length === 1) return only;
-  if (wanted !== undefined && known.includes(wanted)) return wanted;
-  throw new TideoverError(
-    wanted === undefined ? "the spec has not exactly one index" : `there is no index "${wanted}"`,
-    { code: "USAGE", next: `Give --index one of: ${known.join(", ") || "(the spec has none)"}.` },
-  );
 }

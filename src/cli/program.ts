@@ -4,7 +4,7 @@ import { checkCommand } from "./check.ts";
 import { demoCommand } from "./demo.ts";
 import { drillCommand } from "./drill.ts";
 import { EXIT, EXIT_CODES_HELP } from "./exit-codes.ts";
-import { indexCommand } from "./index-ingest.ts";
+import { indexCommand } from "./indexes.ts";
 import { keyCommand } from "./key.ts";
 import { moveCommands } from "./move.ts";
 import { releaseCommand } from "./release.ts";

@@ -2,9 +2,9 @@ import { z } from "zod";
 import { artifactsSpecSchema } from "./artifact-spec.ts";
 import { continuationSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
+import { scrubSpecSchema } from "./index-scrub-spec.ts";
 import { reflexSpecSchema } from "./reflex.ts";
 import { replicationSchema } from "./replication.ts";
-import { scrubSpecSchema } from "./scrub-spec.ts";
 import { durationSchema, sizeSchema } from "./units.ts";
 
 /**
@@ -180,6 +180,9 @@ const indexSchema = z.strictObject({
   replication: replicationSchema
     .prefault({ strategy: "continuous" })
     .describe("How its copies are kept level, and how a lost one comes back."),
+  scrub: scrubSpecSchema
+    .prefault({})
+    .describe("How each copy is looked at for damage, and what it must be able to do."),
   digestKeyEnv: z
     .string()
     .regex(
@@ -190,9 +193,6 @@ const indexSchema = z.strictObject({
     .describe(
       "Environment variable with the key of this index's digests (32 bytes or more, hex or base64), the same in every region. For indexes whose tenants choose ids and contents; fixed when the index is made.",
     ),
-  scrub: scrubSpecSchema
-    .prefault({})
-    .describe("How each copy is looked at for damage, and what it must be able to do."),
 });
 
 const retrievalSchema = z.strictObject({

@@ -24,6 +24,7 @@ export function provesQuarantine(make: MakeIndex): void {
       code: "INDEX_QUARANTINED",
       message: /3 records differ/,
     });
+    assert.deepEqual(await hitIds(owner, { proving: true }), ["a", "b", "c"]);
     await owner.quarantine(null);
     assert.deepEqual(await owner.standing(), { kind: "whole" });
     assert.deepEqual(await hitIds(owner, {}), ["a", "b", "c"]);

@@ -34,15 +34,16 @@ export function search(connection: Connection, query: IndexQuery): IndexHit[] {
   // find a part of the documents.
   return oneMoment(connection, () => {
     const { standing } = readMeta(connection);
-    refuseUnanswering(standing);
+    refuseUnanswering(standing, query.proving);
     const prefix = standing.kind === "partial" ? NEXT : "";
     refuseForeignQuery(heldVectors(connection, prefix), query);
     return nearest(connection, prefix, query);
   });
 }
 
-function refuseUnanswering(standing: IndexStanding): void {
+function refuseUnanswering(standing: IndexStanding, proving = false): void {
   if (standing.kind === "whole" || standing.kind === "partial") return;
+  if (proving && standing.kind === "quarantined") return;
   const because = standing.kind === "quarantined" ? standing.because : "it is being restored";
   throw new TideoverError(`this copy of the index answers nobody: ${because}`, {
     code: "INDEX_QUARANTINED",

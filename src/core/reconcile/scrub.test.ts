@@ -32,6 +32,8 @@ function keptSums(records: readonly StoredRecord[]): RangeSum[] {
   return [...leaves.values()];
 }
 
+const ROOT = { prefix: 0, bits: 0 };
+
 function totalOf(records: readonly StoredRecord[]): string {
   return records.reduce((sum, one) => addDigest(sum, one.digest), EMPTY_DIGEST);
 }
@@ -49,8 +51,8 @@ function replaced(id: string, but: Partial<StoredRecord>): StoredRecord[] {
 
 describe("a scrub of a range", () => {
   it("finds nothing in what was written", () => {
-    assert.deepEqual(judgeRange(KEPT, WRITTEN), []);
-    assert.deepEqual(judgeRange([], []), []);
+    assert.deepEqual(judgeRange(ROOT, KEPT, WRITTEN), []);
+    assert.deepEqual(judgeRange(ROOT, [], []), []);
   });
 
   const oneBit = Uint8Array.from([0, 0, 129, 63]);
@@ -66,7 +68,7 @@ describe("a scrub of a range", () => {
   ];
   for (const [what, but] of alterations) {
     it(`names the record that was altered: ${what}`, () => {
-      const findings = judgeRange(KEPT, replaced("c", but));
+      const findings = judgeRange(ROOT, KEPT, replaced("c", but));
       assert.deepEqual(alteredOf(findings), ["c"]);
       assert.deepEqual(kinds(findings), ["altered"]);
       assert.deepEqual(suspectsOf(findings), []);
@@ -74,7 +76,7 @@ describe("a scrub of a range", () => {
   }
 
   it("finds what is missing, and in which range", () => {
-    const findings = judgeRange(KEPT, WRITTEN.slice(1));
+    const findings = judgeRange(ROOT, KEPT, WRITTEN.slice(1));
     assert.deepEqual(kinds(findings), ["sum"]);
     assert.equal(missingOf(findings), 1);
     assert.deepEqual(suspectsOf(findings), [leafOf(rangeKey("a"))]);
@@ -84,22 +86,22 @@ describe("a scrub of a range", () => {
   it("finds what is there and was never written, well formed as it may be", () => {
     const stranger = record("a", { title: "forged" });
     const forged = { ...stranger, digest: recordDigest(stranger) };
-    const findings = judgeRange(KEPT, [forged, ...WRITTEN.slice(1)]);
+    const findings = judgeRange(ROOT, KEPT, [forged, ...WRITTEN.slice(1)]);
     assert.deepEqual(kinds(findings), ["sum"]);
     assert.equal(missingOf(findings), 0);
   });
 
   it("is as fine as the sums that it is given", () => {
     const whole = { prefix: 0, bits: 0, count: 5, digest: totalOf(WRITTEN) };
-    assert.deepEqual(judgeRange([whole], WRITTEN), []);
-    const findings = judgeRange([whole], WRITTEN.slice(1));
+    assert.deepEqual(judgeRange(ROOT, [whole], WRITTEN), []);
+    const findings = judgeRange(ROOT, [whole], WRITTEN.slice(1));
     assert.deepEqual(suspectsOf(findings), [{ prefix: 0, bits: 0 }]);
   });
 
   it("finds a record that stands where its id does not belong", () => {
     const [here] = keptSums([record("a")]);
     assert.ok(here);
-    const findings = judgeRange([here], [record("a"), record("b")]);
+    const findings = judgeRange(ROOT, [here], [record("a"), record("b")]);
     assert.deepEqual(kinds(findings), ["misplaced"]);
   });
 
@@ -114,7 +116,7 @@ describe("a scrub of a range", () => {
           if (how === "lost") return [];
           return how === "altered" ? [{ ...one, text: "x" }] : [one, one];
         });
-        assert.notDeepEqual(judgeRange(keptSums(written), damaged), []);
+        assert.notDeepEqual(judgeRange(ROOT, keptSums(written), damaged), []);
       }),
     );
   });

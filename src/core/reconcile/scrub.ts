@@ -4,9 +4,12 @@ import { addDigest, type DigestKey, rangeKey, recordDigest } from "./digest.ts";
 
 /** What a look at one copy alone found wrong, down to the record where it can be named. */
 export type Finding =
-  /** The record's contents are not those that its kept digest was made of. */
+  /**
+   * The record's contents are not those that its kept digest was made of. `range`: where it was
+   * found, since an id that was altered leads elsewhere.
+   */
   | { readonly kind: "altered"; readonly id: string; readonly range: RangeRef }
-  /** The record stands in a range that its id does not belong to, so that nobody finds it there. */
+  /** The record was found in a range that its id does not belong to. */
   | { readonly kind: "misplaced"; readonly id: string; readonly range: RangeRef }
   /** The range's records are more, fewer or others than were written. */
   | { readonly kind: "sum"; readonly range: RangeRef; readonly kept: Sum; readonly found: Sum }
@@ -21,8 +24,8 @@ export interface Sum {
 /**
  * Contents against kept digests, and kept digests against kept sums, in the parts of one range.
  *
- * `kept`: the kept sums of the range's parts, all of them and of equal bits: findings are as narrow
- * as they are. `records`: what the engine really holds there at the same moment; a write in between
+ * `kept`: the kept sums of the range's parts, all of them and of equal bits: what is found of sums
+ * is as narrow as they are. `records`: what the engine really holds there at the same moment; a write in between
  * would look like damage.
  *
  * Together with `judgePosition` nothing that was changed behind the index's back stays unseen: each
@@ -30,6 +33,7 @@ export interface Sum {
  * to the owner's by every entry of the log.
  */
 export function judgeRange(
+  range: RangeRef,
   kept: readonly RangeSum[],
   records: readonly StoredRecord[],
   key?: DigestKey,
@@ -39,12 +43,12 @@ export function judgeRange(
   const bits = kept[0]?.bits ?? 0;
   const here = new Set(kept.map(({ prefix }) => prefix));
   for (const record of records) {
-    const range = partOf(rangeKey(record.id, key), bits);
+    const { prefix } = partOf(rangeKey(record.id, key), bits);
     if (!isIntact(record, key)) findings.push({ kind: "altered", id: record.id, range });
-    if (!here.has(range.prefix)) findings.push({ kind: "misplaced", id: record.id, range });
-    const sum = found.get(range.prefix) ?? NOTHING;
+    if (!here.has(prefix)) findings.push({ kind: "misplaced", id: record.id, range });
+    const sum = found.get(prefix) ?? NOTHING;
     const digest = addDigest(sum.digest, record.digest);
-    found.set(range.prefix, { count: sum.count + 1, digest });
+    found.set(prefix, { count: sum.count + 1, digest });
   }
   return [...findings, ...kept.flatMap((sum) => judgeSum(sum, found.get(sum.prefix) ?? NOTHING))];
 }
@@ -94,11 +98,18 @@ export function missingOf(findings: readonly Finding[]): number {
   );
 }
 
-/** The ranges whose list of records is not as it was written, each once. */
-export function suspectsOf(findings: readonly Finding[]): RangeRef[] {
-  const ranges = findings.flatMap((finding) =>
-    finding.kind === "sum" || finding.kind === "misplaced" ? [finding.range] : [],
-  );
+/**
+ * The ranges whose list of records is not as it was written, each once. `isLost`: of an altered
+ * record, that nobody knows its original.
+ */
+export function suspectsOf(
+  findings: readonly Finding[],
+  isLost: (id: string) => boolean = () => false,
+): RangeRef[] {
+  const ranges = findings.flatMap((finding) => {
+    if (finding.kind === "position") return [];
+    return finding.kind !== "altered" || isLost(finding.id) ? [finding.range] : [];
+  });
   return [...new Map(ranges.map((range) => [`${range.bits}:${range.prefix}`, range])).values()];
 }
 

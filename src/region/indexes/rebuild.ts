@@ -20,8 +20,6 @@ export async function rebuild(world: World, local: LocalIndex, because: string):
       const { position, epoch, watermarks } = snapshot;
       const records = snapshot.records(PAGE);
       await local.store.restore({ position, epoch, watermarks, records });
-      // Restoring ends in an answering copy: not before it has proven itself.
-      await local.store.quarantine(because);
       return `${because}; its ${position.count} records were built into a new graph`;
     } finally {
       await snapshot.close();

@@ -57,7 +57,7 @@ export function mend(
     const peer = new IndexPeer(world, ownership.region, local.name);
     const at = await local.store.position();
     const originals = await fetchAltered(world, local, peer, alteredOf(findings));
-    const listed = await fetchListed(world, local, { peer, ownership, at }, findings);
+    const listed = await fetchListed(world, local, { peer, ownership, at }, findings, originals);
     const put = [...new Map([...originals, ...listed.put].map((one) => [one.id, one])).values()];
     await write(world, local, ownership, { at, put, drop: listed.drop });
     const tookMs = clock.monotonic() - began;
@@ -84,15 +84,21 @@ interface Source {
   readonly at: Position;
 }
 
-/** What is missing or too many: by the ranges whose sums are wrong, or by all when none is known. */
+/**
+ * What is missing or too many: by the ranges whose list of records is wrong, or by all when none is
+ * known. Ranges with altered records of which the owner has no original are listed, too: their ids
+ * may be what was altered.
+ */
 async function fetchListed(
   world: World,
   local: LocalIndex,
   { peer, ownership, at }: Source,
   findings: readonly Finding[],
+  originals: readonly StoredRecord[],
 ): Promise<{ readonly put: readonly StoredRecord[]; readonly drop: readonly string[] }> {
   const everywhere = findings.some(({ kind }) => kind === "position");
-  const suspects = suspectsOf(findings);
+  const known = new Set(originals.map(({ id }) => id));
+  const suspects = suspectsOf(findings, (id) => !known.has(id));
   if (!everywhere && suspects.length === 0) return { put: [], drop: [] };
   const leaves = everywhere ? {} : { leaves: suspects };
   const most = Number.POSITIVE_INFINITY;

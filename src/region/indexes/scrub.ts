@@ -68,12 +68,12 @@ function bitsFor(count: number, records: number): number {
 /** Under the writers' lock: a write between the sums and the records would look like damage. */
 async function lookAt(local: LocalIndex, range: RangeRef, count: number, key: DigestKey) {
   const records = await local.store.recordsIn(range);
-  const coarse = judgeRange(await local.store.sums([range], 0), records, key);
+  const coarse = judgeRange(range, await local.store.sums([range], 0), records, key);
   if (!coarse.some(({ kind }) => kind === "sum")) return { records, findings: coarse };
   // So fine that each part has about one record: the owner is then asked for those alone.
   const bits = Math.max(range.bits, bitsFor(count, 1));
   const fine = await local.store.sums([range], bits - range.bits);
-  return { records, findings: judgeRange(fine, records, key) };
+  return { records, findings: judgeRange(range, fine, records, key) };
 }
 
 async function lookAtSums({ store }: LocalIndex): Promise<Finding[]> {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { durationSchema } from "./units.ts";
 
-/** How each copy of an index is looked at for damage, and what it must be able to do. */
+/** `indexes.NAME.scrub` of the spec. */
 export const scrubSpecSchema = z.strictObject({
   everyRecordOnce: durationSchema
     .prefault("1h")
