@@ -70,7 +70,8 @@ export async function followStream(
       return false;
     }
   }
-  return isStill(world, ownership);
+  // An agent that stops does not begin another turn.
+  return isStill(world, ownership) && !world.stop.signal.aborted;
 }
 
 /** null when the agent stops: a question that it broke off itself is no news of the owner. */

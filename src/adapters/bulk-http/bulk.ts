@@ -20,21 +20,30 @@ export function createHttpBulk(): HttpBulk {
 }
 
 async function get(agent: Agent, asked: BulkRequest): Promise<BulkAnswer> {
-  const deadline = AbortSignal.timeout(asked.timeoutMs);
-  const signal = asked.signal === undefined ? deadline : AbortSignal.any([deadline, asked.signal]);
+  // One controller and one timer of our own: signals that are made of others may be collected with
+  // their timers before these fire, and then nobody ever hears of the deadline.
+  const over = new AbortController();
+  const late = new Error(`no answer in ${asked.timeoutMs} ms`);
+  const timer = setTimeout(() => over.abort(late), asked.timeoutMs);
+  const giveUp = (): void => over.abort(new Error("this agent stops"));
+  asked.signal?.addEventListener("abort", giveUp, { once: true });
+  if (asked.signal?.aborted === true) giveUp();
   try {
     const { statusCode, headers, body } = await request(asked.url, {
       dispatcher: agent,
       method: "GET",
       headers: asked.headers,
-      signal,
+      signal: over.signal,
     });
     const flat = flatten(headers);
     return { status: statusCode, headers: flat, body: await bytesOf(body, asked) };
   } catch (error) {
     if (error instanceof TideoverError) throw error;
-    const reason = deadline.aborted ? `no answer in ${asked.timeoutMs} ms` : reasonOf(error);
+    const reason = over.signal.aborted ? messageOf(over.signal.reason) : reasonOf(error);
     throw unavailable(`${asked.who} did not answer: ${reason}`, error);
+  } finally {
+    clearTimeout(timer);
+    asked.signal?.removeEventListener("abort", giveUp);
   }
 }
 

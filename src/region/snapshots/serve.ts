@@ -98,6 +98,8 @@ async function pour(
 ): Promise<void> {
   const gone = new AbortController();
   response.once("close", () => gone.abort());
+  // Its reader may have left before we listened: then neither event ever comes.
+  if (response.destroyed) return;
   try {
     const descriptor = { digest, size: 0, mediaType: "application/octet-stream" };
     for await (const chunk of own.blob(descriptor, from)) {
