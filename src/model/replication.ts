@@ -46,8 +46,10 @@ export const replicationSchema = z.discriminatedUnion(
         .number()
         .gt(0)
         .lte(1)
-        .default(0.9)
-        .describe("Share of the observed traffic that the hot part answers."),
+        .default(0.99)
+        .describe(
+          "Share of the observed traffic that the hot part answers; new traffic also asks for what was never seen.",
+        ),
       serveHot: z
         .boolean()
         .default(false)
