@@ -7,7 +7,7 @@ import { recordsForShare } from "../../src/core/reconcile/heat.ts";
 import type { IndexStore } from "../../src/ports/index.ts";
 import { findSnapshot, snapshotRecords } from "../../src/region/snapshots/read.ts";
 import { takeSnapshot } from "../../src/region/snapshots/take.ts";
-import { idOf, MadeIndex, randomFrom, vectorOf } from "./records.ts";
+import { idOf, MadeIndex, randomFrom, vectorOf } from "./made-index.ts";
 
 const ZIPF = 1.2;
 const K = 10;

@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { openSqliteIndex } from "../../src/adapters/index-sqlite/index.ts";
 import type { EmbeddedChange } from "../../src/ports/index.ts";
 import { document, IndexEstate } from "../../test/support/index-estate.ts";
-import { recordOf } from "./records.ts";
+import { recordOf } from "./made-index.ts";
 
 const DIMENSIONS = 384;
 const PER_SECOND = 500;

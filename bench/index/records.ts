@@ -1,81 +1,74 @@
-import { addDigest, rangeKey, recordDigest } from "../../src/core/reconcile/digest.ts";
-import { NO_WATERMARKS } from "../../src/model/index-health.ts";
+import { addDigest, recordDigest } from "../../src/core/reconcile/digest.ts";
+import type { LogEntry } from "../../src/model/change.ts";
 import { EMPTY_DIGEST, type Position } from "../../src/model/position.ts";
 import type { StoredRecord } from "../../src/model/record.ts";
-import type { IndexSnapshot } from "../../src/ports/index.ts";
 
-/** Numbers that are the same in every run: a small generator (mulberry32), good enough for noise. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+export const EMBEDDING = "bench-1";
+const TEXT = "What a paragraph of a handbook says, about as long as one is. ".repeat(3);
 
-/** The vector of record n: made anew whenever it is needed, so that a million take no memory. */
-export function vectorOf(n: number, dimensions: number): Float32Array<ArrayBuffer> {
-  const random = randomFrom(n * 2_654_435_761 + 1);
-  return Float32Array.from({ length: dimensions }, () => random() - 0.5);
-}
-
-export function idOf(n: number): string {
-  return `doc-${n}`;
-}
-
-const TEXT = "A passage of some two hundred characters, as a document is cut into. ".repeat(3);
-
-export function recordOf(n: number, dimensions: number): StoredRecord {
-  const record = {
-    id: idOf(n),
-    audience: "public",
-    labels: [],
-    embedding: "bench-1",
-    vector: new Uint8Array(vectorOf(n, dimensions).buffer),
-    title: `Document ${n}`,
-    text: `${n}: ${TEXT}`,
-    payload: {},
-  };
-  return { ...record, digest: recordDigest(record) };
-}
-
-/** An index of made-up records that can be taken a snapshot of, in the order that the port wants. */
-export class MadeIndex {
+/** Made-up records, the same ones for the same numbers: `n` counts from 0. */
+export class Records {
   readonly #dimensions: number;
-  readonly #order: Uint32Array;
+  readonly #noise: Float32Array;
+  readonly #digests: string[] = [];
   readonly position: Position;
 
+  /** Digests are computed here, so that making a record later costs next to nothing. */
   constructor(count: number, dimensions: number) {
     this.#dimensions = dimensions;
-    const keys = Uint32Array.from({ length: count }, (_, n) => rangeKey(idOf(n)));
-    this.#order = Uint32Array.from({ length: count }, (_, n) => n).sort(
-      (a, b) => (keys[a] ?? 0) - (keys[b] ?? 0) || (idOf(a) < idOf(b) ? -1 : 1),
-    );
-    let digest = EMPTY_DIGEST;
-    for (let n = 0; n < count; n += 1) digest = addDigest(digest, recordOf(n, dimensions).digest);
-    this.position = { seq: count, digest, sourceTime: 1, count };
+    this.#noise = noise(dimensions * 1_024);
+    for (let n = 0; n < count; n++) this.#digests.push(recordDigest(this.#contents(n)));
+    const digest = this.#digests.reduce(addDigest, EMPTY_DIGEST);
+    this.position = { seq: count, count, digest, sourceTime: 1 };
   }
 
-  async openSnapshot(): Promise<IndexSnapshot> {
-    const [order, dimensions] = [this.#order, this.#dimensions];
-    const records = async function* (limit: number, first: readonly string[] = []) {
-      const hot = first.map((id) => Number(id.slice("doc-".length)));
-      const told = new Set(hot);
-      let page: StoredRecord[] = [];
-      for (const numbers of [hot, order]) {
-        for (const n of numbers) {
-          if (numbers === order && told.has(n)) continue;
-          page.push(recordOf(n, dimensions));
-          if (page.length < limit) continue;
-          yield page;
-          page = [];
-        }
-      }
-      if (page.length > 0) yield page;
-    };
-    const { position } = this;
-    return { position, epoch: 1, watermarks: NO_WATERMARKS, records, close: async () => {} };
+  vector(n: number): Float32Array {
+    // Windows that overlap, each beginning elsewhere: as good as independent for a search.
+    const from = (n * 7_919) % (this.#noise.length - this.#dimensions);
+    return this.#noise.subarray(from, from + this.#dimensions);
   }
+
+  record(n: number): StoredRecord {
+    return { ...this.#contents(n), digest: this.#digests[n] ?? "" };
+  }
+
+  entry(n: number): LogEntry {
+    const { vector, labels, ...record } = this.#contents(n);
+    const base64 = Buffer.from(vector).toString("base64");
+    const about = { seq: n + 1, epoch: 1, op: "upsert", sourceTime: 1, digestAfter: "" } as const;
+    return { ...about, ...record, labels: [...labels], vector: base64 };
+  }
+
+  async *pages(size: number): AsyncIterable<readonly StoredRecord[]> {
+    const count = this.#digests.length;
+    for (let at = 0; at < count; at += size) {
+      const length = Math.min(size, count - at);
+      yield Array.from({ length }, (_, n) => this.record(at + n));
+      // As a source that is read from elsewhere would: other work has its turn between pages.
+      await new Promise(setImmediate);
+    }
+  }
+
+  #contents(n: number): Omit<StoredRecord, "digest"> {
+    const { buffer, byteOffset, byteLength } = this.vector(n);
+    return {
+      id: `document-${n}`,
+      audience: n % 10 === 0 ? `tenant-${n % 7}` : "public",
+      labels: [],
+      embedding: EMBEDDING,
+      vector: new Uint8Array(buffer, byteOffset, byteLength),
+      title: `Document ${n}`,
+      text: TEXT,
+      payload: {},
+    };
+  }
+}
+
+/** A plain generator with a fixed seed: benchmarks must compare like with like. */
+function noise(length: number): Float32Array {
+  let state = 0x9e3779b9;
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
 }

@@ -6,7 +6,7 @@ import { openSqliteIndex } from "../../src/adapters/index-sqlite/index.ts";
 import type { IndexStore } from "../../src/ports/index.ts";
 import { findSnapshot, snapshotRecords } from "../../src/region/snapshots/read.ts";
 import { takeSnapshot } from "../../src/region/snapshots/take.ts";
-import { MadeIndex } from "./records.ts";
+import { MadeIndex } from "./made-index.ts";
 
 /** An engine that a snapshot is restored into. */
 export interface RestoreTarget {
