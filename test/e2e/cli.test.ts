@@ -265,7 +265,7 @@ describe("on a running estate", () => {
     const { code, stdout, stderr } = await on(["status"]);
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /^meridian {2}leader controller-\d+ {2}snapshot \d+ {2}release sha256:/);
-    const row = /^support-search +eu-west +1 +normal +10\.0 s +2\.0 s +us-east ready \(7 of 7 /m;
+    const row = /^support-search +eu-west +1 +normal +10\.0 s +2\.0 s +us-east ready \(8 of 8 /m;
     assert.match(stdout, row);
     assert.match(
       stdout,
@@ -340,6 +340,66 @@ describe("on a running estate", () => {
     const refused = await on(["index", "ingest", corpus]);
     assert.deepEqual([refused.code, refused.stdout], [2, ""]);
     assert.match(refused.stderr, /note\.md/);
+  });
+
+  test("index status shows every copy, and verify finds both equal", async () => {
+    const copiesOf = async (args: string[]) => {
+      const { code, stdout, stderr } = await on(["index", ...args, "--json"]);
+      assert.equal(code, 0, stdout + stderr);
+      return oneJson<{ copies: Record<string, unknown>[] }>(stdout).copies;
+    };
+    const regions = ["eu-west", "us-east"];
+    await eventually("every record to have been looked at", async () => {
+      const { stdout } = await on(["index", "status"]);
+      return !stdout.includes("not yet");
+    });
+    const states = await copiesOf(["status"]);
+    assert.deepEqual(
+      states.map(({ region }) => region),
+      regions,
+    );
+    assert.deepEqual(
+      states.map(({ fault }) => fault),
+      [null, null],
+    );
+    const text = await on(["index", "status"]);
+    assert.match(text.stdout, /^INDEX +REGION +ROLE +POSITION/);
+    assert.match(text.stdout, /^handbook +us-east +replica +\d+@[0-9a-f]{8} +level +\d+ +whole/m);
+    for (const { region, fault, compared } of await copiesOf(["verify"])) {
+      assert.ok(regions.includes(String(region)));
+      assert.equal(fault, null);
+      assert.deepEqual(
+        pick(
+          "level",
+          "differing",
+          "error",
+        )(compared as Record<"level" | "differing" | "error", unknown>),
+        {
+          level: true,
+          differing: 0,
+          error: null,
+        },
+      );
+    }
+    const repaired = await copiesOf(["repair"]);
+    assert.deepEqual(repaired, [
+      { region: "us-east", cured: true, because: "nothing is wrong with it" },
+    ]);
+  });
+
+  test("index repair of the owner's copy, and unknown names: refused, and what to do", async () => {
+    const owner = await on(["index", "repair", "--region", "eu-west"]);
+    assert.deepEqual([owner.code, owner.stderr.includes("examines")], [1, true]);
+    assert.match(owner.stdout, /eu-west: not cured: .*it owns the index itself/);
+    for (const [args, message] of [
+      [["index", "verify", "--index", "handbok"], /no index "handbok"\n.*handbook/],
+      [["index", "verify", "--region", "mars"], /no region "mars"\n.*eu-west, us-east/],
+      [["index", "tail", "--after", "soon"], /Give a whole number/],
+    ] as const) {
+      const { code, stderr } = await on([...args]);
+      assert.equal(code, 2);
+      assert.match(stderr, message);
+    }
   });
 
   test("failback of what serves there already is refused: 1, and why", async () => {

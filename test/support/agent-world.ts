@@ -22,7 +22,7 @@ import type { AuditLog } from "../../src/ports/audit.ts";
 import type { EmbeddedChange, IndexStore } from "../../src/ports/index.ts";
 import { type Agent, startAgent } from "../../src/region/agent.ts";
 import { knownReleases } from "../../src/region/known-releases.ts";
-import type { SnapshotPlaces } from "../../src/region/options.ts";
+import type { AgentOptions, SnapshotPlaces } from "../../src/region/options.ts";
 import { createEmbedder } from "../../src/runtime/embedding.ts";
 import { type RunningRuntime, startRuntime } from "../../src/runtime/server.ts";
 import { MemoryIndex } from "../../src/sim/index.ts";
@@ -357,7 +357,10 @@ export interface AgentRegion {
   readonly artifacts: ArtifactStore;
   /** Layout's folder. */
   readonly folder: string;
-  start(options?: { readonly index?: IndexStore }): Promise<Agent>;
+  start(options?: {
+    readonly index?: IndexStore;
+    readonly proofQuestions?: AgentOptions["proofQuestions"];
+  }): Promise<Agent>;
   /** The agent's own address is asked, past the relay. */
   ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
 }
@@ -449,6 +452,7 @@ export async function createAgentWorld(
           audit: gateway,
           token: TOKEN,
           canaryKeys: CANARY_KEYS,
+          ...(given.proofQuestions && { proofQuestions: given.proofQuestions }),
           readinessEvery: 100,
           ...(replication === undefined ? {} : { snapshots, bulk }),
           logger: { info: say, warn: say },

@@ -357,6 +357,25 @@ describe("the next move", () => {
     assert.deepEqual(nextMove(empty), { move: "rewind", to: 0 });
   });
 
+  /** A copy that was restored from a snapshot at the end of this log, and has no entry since. */
+  const restored = (owner: Node, log = logOf([1, 1])): MoveInput => {
+    const given = told({ ...log, seen: 1 }, owner);
+    return { ...given, own: { ...given.own, last: null, base: log.log.length } };
+  };
+
+  it("goes on from where a restored copy's log begins", () => {
+    assert.deepEqual(nextMove(restored({ ...logOf([1, 1]), owns: 1 })), { move: "level" });
+    const ahead = nextMove(restored({ ...logOf([1, 1, 1]), owns: 1 }));
+    assert.deepEqual(ahead, { move: "pull", after: 2 });
+  });
+
+  it("restores a copy whose log begins where the owner's records are others, or end before", () => {
+    const other = nextMove(restored({ ...logOf([1, 2, 2], "9"), owns: 2 }));
+    assert.equal(other.move, "restore");
+    const behind = nextMove(restored({ ...logOf([1]), owns: 2 }));
+    assert.equal(behind.move, "restore");
+  });
+
   const refusals: readonly [name: string, input: () => MoveInput, because: RegExp][] = [
     [
       "an owner whose epoch is older than what the index has seen",

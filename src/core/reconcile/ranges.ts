@@ -93,7 +93,8 @@ export function* findDifference(
   const named = yield* name(found.wanted);
   const put = named.marks;
   const arriving = new Set(put.map(({ id }) => id));
-  const drop = found.surplus.map(({ id }) => id).filter((id) => !arriving.has(id));
+  const surplus = new Set(found.surplus.map(({ id }) => id));
+  const drop = [...surplus].filter((id) => !arriving.has(id));
   const all = rounds + found.rounds + named.rounds;
   return { put, drop, rounds: all, differing: put.length + drop.length, complete: true };
 }

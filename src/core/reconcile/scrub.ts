@@ -89,13 +89,12 @@ export function judgePosition(sums: readonly RangeSum[], { count, digest }: Posi
  * position, and the records to make up the sums.
  */
 export function missingOf(findings: readonly Finding[]): number {
-  return findings.reduce(
-    (sum, finding) =>
-      finding.kind === "sum" || finding.kind === "position"
-        ? sum + finding.kept.count - finding.found.count
-        : sum,
-    0,
-  );
+  return findings.reduce((sum, finding) => {
+    if (finding.kind === "altered") return sum;
+    // It lacks where it belongs, and is there all the same.
+    if (finding.kind === "misplaced") return sum - 1;
+    return sum + finding.kept.count - finding.found.count;
+  }, 0);
 }
 
 /**

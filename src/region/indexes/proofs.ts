@@ -20,11 +20,22 @@ export interface Proofs {
   readonly hidden: readonly { readonly document: string; readonly from: string }[];
 }
 
+export const NO_PROOFS: Proofs = {
+  questions: [],
+  golden: null,
+  recall: null,
+  canaries: [],
+  leaks: [],
+  hidden: [],
+};
+
 /** Fewer say nothing: their documents may well have been deleted. */
 const LEAST_QUESTIONS = 4;
 /** Records whose own vectors are searched for, beside the questions. */
-const SELF_QUERIES = 24;
+const SELF_QUERIES = 16;
 const RECALL_K = 10;
+/** Share of an index that may be written while its recall is measured. */
+const MOST_WRITTEN = 0.01;
 /** Of the owner's results on the golden questions, this share must be ours: ties may fall otherwise. */
 const LEAST_OVERLAP = 0.9;
 
@@ -95,6 +106,7 @@ async function recallShare(
   const facts = await local.store.facts();
   if (!facts.approximate) return null;
   const queries = [...questions.map(queryOf), ...(await selfQueries(local))];
+  const before = await local.store.position();
   let exact = 0;
   let both = 0;
   for (const query of queries) {
@@ -103,6 +115,9 @@ async function recallShare(
     exact += wanted.length;
     both += wanted.filter((id) => ids.includes(id)).length;
   }
+  // While a copy is being filled, what one search finds is not there yet for the one before it.
+  const written = (await local.store.position()).seq - before.seq;
+  if (written > MOST_WRITTEN * before.count) return null;
   const least = world.indexSpec(local.name)?.scrub.recall ?? 0;
   return exact === 0 ? null : { value: both / exact, of: queries.length, least };
 }

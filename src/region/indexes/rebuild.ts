@@ -20,7 +20,7 @@ export async function rebuild(world: World, local: LocalIndex, because: string):
       const { position, epoch, watermarks } = snapshot;
       const records = snapshot.records(PAGE);
       await local.store.restore({ position, epoch, watermarks, records });
-      return `${because}; its ${position.count} records were built into a new graph`;
+      return `${because}; its ${position.count} records were written anew`;
     } finally {
       await snapshot.close();
     }

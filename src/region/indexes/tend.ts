@@ -168,7 +168,13 @@ async function doCure(
     await world.restore(local, fault.because);
     return did(`${describeFindings(findings)}; restored, for more than ${most * 100} % differed`);
   }
-  return did(describeMended(findings, await mend(world, local, ownership, findings)));
+  const mended = await mend(world, local, ownership, findings);
+  const sumsOnly = findings.every(({ kind }) => kind === "sum" || kind === "position");
+  // All records are there and as they were: it is the kept sums themselves that were damaged.
+  if (sumsOnly && mended.put + mended.drop === 0) {
+    return did(await rebuild(world, local, describeFindings(findings)));
+  }
+  return did(describeMended(findings, mended));
 }
 
 function did(say: string): Cure {
