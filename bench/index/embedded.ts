@@ -6,7 +6,7 @@ import { openSqliteIndex } from "../../src/adapters/index-sqlite/index.ts";
 import { NO_WATERMARKS } from "../../src/model/index-health.ts";
 import type { IndexStore } from "../../src/ports/index.ts";
 import { median } from "../support/figures.ts";
-import { EMBEDDING, Records } from "./made-up.ts";
+import { EMBEDDING, Records } from "./records.ts";
 
 export interface EmbeddedOptions {
   /** Records that are restored, and whose sums are then asked for. */

@@ -1,4 +1,5 @@
 import { openJsonlAudit } from "../adapters/audit-jsonl/audit.ts";
+import { createHttpBulk } from "../adapters/bulk-http/bulk.ts";
 import { createSystemClock } from "../adapters/clock-system/clock.ts";
 import { createHttpProbe } from "../adapters/probe-http/probe.ts";
 import { openSqliteStore } from "../adapters/store-sqlite/store.ts";
@@ -8,7 +9,7 @@ import { startAgent } from "../region/agent.ts";
 import { withArtifacts } from "../region/artifacts/releases.ts";
 import { knownReleases } from "../region/known-releases.ts";
 import { listenAddress, regionOf } from "./address.ts";
-import { openArtifacts } from "./artifacts.ts";
+import { openArtifacts, openSnapshots } from "./artifacts.ts";
 import { makeWritable } from "./data-dir.ts";
 import { type Estate, keysOf } from "./estate.ts";
 import { digestKeys, openIndexes } from "./indexes.ts";
@@ -37,6 +38,8 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
   const sources = await openSources(estate);
   const audit = await openJsonlAudit({ path: files.audit });
   const artifacts = openArtifacts(estate, regionName, { clock, store });
+  const snapshots = openSnapshots(estate, regionName, keys.token);
+  const bulk = createHttpBulk();
   const trust = trustOf(estate, regionName);
   const known = knownReleases(store, releaseVerifier({ trust, clock }));
   const agent = await startAgent({
@@ -56,18 +59,17 @@ export async function composeAgent(estate: Estate, regionName: string): Promise<
     sources,
     digestKeys: digestKeys(estate, regionName),
     audit,
+    traffic: audit,
+    snapshots: snapshots.places,
+    bulk,
     token: keys.token,
     canaryKeys: new Map(Object.entries(keys.canaryKeys)),
     targetKeys: targetKeys(region),
     logger: createLogger(`agent:${regionName}`, estate.environment.logLevel),
   });
   return closing(agent, [
-    ...(artifacts?.opened ?? []),
-    ...indexes.values(),
-    ...sources.values(),
-    audit,
-    probe,
-    store,
+    ...[...(artifacts?.opened ?? []), snapshots, ...indexes.values(), ...sources.values()],
+    ...[audit, probe, bulk, store],
   ]);
 }
 

@@ -2,7 +2,10 @@ import { z } from "zod";
 import { createHttpProbe } from "../adapters/probe-http/probe.ts";
 import { TideoverError } from "../lib/errors.ts";
 import { type LogEntry, logEntrySchema } from "../model/change.ts";
+import { indexStandingSchema } from "../model/index-health.ts";
 import { type IndexVerification, indexVerificationSchema } from "../model/index-verification.ts";
+import { positionSchema } from "../model/position.ts";
+import { restoreStateSchema } from "../model/restore.ts";
 import { indexStateSchema } from "../model/signal.ts";
 import type { Probe } from "../ports/probe.ts";
 import { AGENT_PATHS } from "../wire/headers.ts";
@@ -17,9 +20,45 @@ const copySchema = indexStateSchema.extend({
   owner: z.string().nullable(),
   epoch: z.int(),
   frozen: z.boolean(),
+  /** The log holds the entries above this seq. */
+  base: z.int(),
   at: z.unknown(),
 });
 export type IndexCopy = z.infer<typeof copySchema>;
+
+const takenSchema = z.object({
+  digest: z.string(),
+  tag: z.string(),
+  position: positionSchema,
+  bytes: z.number(),
+  newBytes: z.number(),
+});
+export type TakenSnapshot = z.infer<typeof takenSchema>;
+
+const keptSchema = z.object({
+  snapshots: z.array(
+    z.object({
+      ...{ tag: z.string(), digest: z.string(), position: positionSchema, epoch: z.int() },
+      ...{ records: z.int(), bytes: z.number(), hits: z.int() },
+    }),
+  ),
+});
+export type KeptSnapshot = z.infer<typeof keptSchema>["snapshots"][number];
+
+export interface RestoreOrder {
+  readonly snapshot: string | null;
+  readonly asOwner: boolean;
+}
+
+const restoreWordSchema = z.object({
+  /** null when none is under way. */
+  restore: restoreStateSchema.nullable(),
+  standing: indexStandingSchema,
+  position: positionSchema,
+  /** Why the last one failed. */
+  error: z.string().nullable(),
+});
+export type RestoreWord = z.infer<typeof restoreWordSchema>;
 
 const repairSchema = z.object({ cured: z.boolean(), because: z.string() });
 
@@ -66,6 +105,30 @@ export class IndexAgents {
   entries(region: string, index: string, after: number): Promise<LogEntry[]> {
     const path = `${AGENT_PATHS.entries(index)}?after=${after}&limit=200`;
     return this.#ask(region, { path, timeoutMs: ASK_MS }, z.array(logEntrySchema));
+  }
+
+  /** Takes a snapshot of a region's copy now. Throws PEER_UNAVAILABLE with the agent's reason. */
+  snapshot(region: string, index: string): Promise<TakenSnapshot> {
+    const path = AGENT_PATHS.snapshots(index);
+    return this.#ask(region, { path, body: {}, timeoutMs: ORDER_MS }, takenSchema);
+  }
+
+  /** The newest first. Throws PEER_UNAVAILABLE. */
+  async snapshots(region: string, index: string): Promise<readonly KeptSnapshot[]> {
+    const path = AGENT_PATHS.snapshots(index);
+    return (await this.#ask(region, { path, timeoutMs: ASK_MS }, keptSchema)).snapshots;
+  }
+
+  /** Begins a restore; `restoreState` says how far it is. Throws PEER_UNAVAILABLE. */
+  async restore(region: string, index: string, order: RestoreOrder): Promise<void> {
+    const path = AGENT_PATHS.restore(index);
+    await this.#ask(region, { path, body: order, timeoutMs: ASK_MS }, z.object({}));
+  }
+
+  /** Throws PEER_UNAVAILABLE. */
+  restoreState(region: string, index: string): Promise<RestoreWord> {
+    const path = AGENT_PATHS.restore(index);
+    return this.#ask(region, { path, timeoutMs: ASK_MS }, restoreWordSchema);
   }
 
   close(): Promise<void> {

@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import { indexIngestCommand } from "./index-ingest.ts";
 import { indexRepairCommand } from "./index-repair.ts";
+import { indexRestoreCommand } from "./index-restore.ts";
+import { indexSnapshotCommand } from "./index-snapshot.ts";
 import { indexStatusCommand } from "./index-status.ts";
 import { indexTailCommand } from "./index-tail.ts";
 import { indexVerifyCommand } from "./index-verify.ts";
@@ -16,5 +18,7 @@ export function indexCommand(): Command {
     .addCommand(indexStatusCommand())
     .addCommand(indexVerifyCommand())
     .addCommand(indexRepairCommand())
-    .addCommand(indexTailCommand());
+    .addCommand(indexTailCommand())
+    .addCommand(indexSnapshotCommand())
+    .addCommand(indexRestoreCommand());
 }

@@ -7,6 +7,7 @@ import {
 } from "./index-health.ts";
 import { goldenScoreSchema, outcomeWindowSchema } from "./outcomes.ts";
 import { positionSchema } from "./position.ts";
+import { restoreStateSchema } from "./restore.ts";
 import { troubleSchema } from "./trouble.ts";
 
 /** One of the things that a gateway asks, as that gateway sees it. */
@@ -66,6 +67,8 @@ export const indexStateSchema = z.strictObject({
   error: z.string().nullable(),
   /** false: the copy could not be read at all, and `position` says nothing. */
   readable: z.boolean().optional(),
+  /** Of a restore that is under way. */
+  restore: restoreStateSchema.optional(),
   /** Absent (all four): this agent does not look, or its index cannot be read. */
   standing: indexStandingSchema.optional(),
   /** What is wrong with this copy; null when nothing is known to be. */

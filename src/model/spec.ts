@@ -8,6 +8,7 @@ import { indexEngineShape } from "./index-engine.ts";
 import { scrubSpecSchema } from "./index-scrub-spec.ts";
 import { reflexSpecSchema } from "./reflex.ts";
 import { PLAIN_RELEASE, type ReleaseSpec, releaseSpecSchema } from "./release-spec.ts";
+import { replicationSchema } from "./replication.ts";
 import { durationSchema, sizeSchema } from "./units.ts";
 
 /**
@@ -190,6 +191,9 @@ const indexSchema = z.strictObject({
   freshness: freshnessSpecSchema
     .optional()
     .describe("How late the pipeline may be; absent: nobody judges it."),
+  replication: replicationSchema
+    .prefault({ strategy: "continuous" })
+    .describe("How its copies are kept level, and how a lost one comes back."),
   scrub: scrubSpecSchema
     .prefault({})
     .describe("How each copy is looked at for damage, and what it must be able to do."),

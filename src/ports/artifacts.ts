@@ -71,6 +71,8 @@ export interface ArtifactStore extends ArtifactSource {
    * reaches, itself or by what it names. What is not there is let go of already.
    */
   remove(ref: string): Promise<void>;
+  /** `remove` for many digests in one look: those that a tag reaches stay, without an error. */
+  removeUnreached(digests: readonly string[]): Promise<void>;
   /** Digests of everything kept that no tag reaches and that is older than `olderThanMs`. */
   unreachable(olderThanMs: number): Promise<string[]>;
 }

@@ -8,3 +8,9 @@ export interface AuditLog {
   find(requestId: string): Promise<AuditRecord | null>;
   close(): Promise<void>;
 }
+
+/** What a region's gateway has answered, for whoever learns from it what callers ask for. */
+export interface AuditHistory {
+  /** The newest records, the newest first, at most `limit`. */
+  newest(limit: number): AsyncIterable<AuditRecord>;
+}

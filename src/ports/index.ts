@@ -90,6 +90,8 @@ export interface IndexStore {
    * digest, else it throws INDEX_DIVERGED and the copy is as it was. A kill in the middle leaves the
    * former contents, or a copy whose standing is `restoring`, which a new restore replaces.
    *
+   * A quarantine outlasts it: only whoever has proven the new contents lifts it.
+   *
    * `hot`: the first so many records answer as soon as they are in (standing `partial`).
    */
   restore(from: IndexRestore): Promise<Position>;
@@ -142,7 +144,10 @@ export interface IndexSnapshot {
   readonly position: Position;
   readonly epoch: Epoch;
   readonly watermarks: Watermarks;
-  /** In pages of at most `limit`; the records of `first` that there are come first. */
+  /**
+   * In pages of at most `limit`: the records of `first` that there are, in that order, then all
+   * others by range key and id. So equal contents give equal pages, whatever the engine.
+   */
   records(limit: number, first?: readonly string[]): AsyncIterable<readonly StoredRecord[]>;
   close(): Promise<void>;
 }

@@ -3,6 +3,7 @@ import { followStore } from "./follow-store.ts";
 import { runLoop } from "./loop.ts";
 import type { AgentOptions } from "./options.ts";
 import { startServer } from "./server.ts";
+import { restoreCopy } from "./snapshots/restore.ts";
 import { World } from "./world.ts";
 
 export interface Agent {
@@ -18,6 +19,9 @@ export interface Agent {
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const world = new World(options);
   const { logger, region } = options;
+  if (options.snapshots !== undefined) {
+    world.restore = (local, because) => restoreCopy(world, local, because);
+  }
   // Who owns what, before the first question is answered. Its failure is the loop's to report.
   await followStore(world).catch((error: unknown) => {
     logger.warn({}, `the store cannot be read yet: ${messageOf(error)}`);
@@ -30,6 +34,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     close: async () => {
       world.stop.abort();
       await Promise.all([server.close(), loop]);
+      await Promise.all([...world.indexes.values()].map(({ restoring }) => restoring.ended()));
     },
   };
 }

@@ -62,6 +62,22 @@ export async function readJson(request: IncomingMessage, limitBytes: number): Pr
   }
 }
 
+/** An answer that is no JSON. */
+export class Bytes {
+  readonly body: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(body: Buffer, headers: Readonly<Record<string, string>>) {
+    this.body = body;
+    this.headers = headers;
+  }
+}
+
+export function sendBytes(response: ServerResponse, { body, headers }: Bytes): void {
+  response.writeHead(200, { ...headers, "content-length": body.length });
+  response.end(body);
+}
+
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {
   const body = Buffer.from(JSON.stringify(value));
   response.writeHead(status, {

@@ -54,7 +54,9 @@ export async function ingest(
   return local.writing.run(async () => {
     // Asked again: the ownership may have moved while the runtime was at work.
     const { epoch } = mustOwn(world, name);
-    return local.store.append(epoch, embedded);
+    const position = await local.store.append(epoch, embedded);
+    local.written.ring();
+    return position;
   });
 }
 

@@ -4,8 +4,10 @@ import type { IndexName } from "../model/ids.ts";
 import { EMPTY_POSITION, type Position } from "../model/position.ts";
 import type { IndexState } from "../model/signal.ts";
 import type { IndexStore } from "../ports/index.ts";
+import { Bell } from "./bell.ts";
 import { IndexHealth } from "./indexes/health.ts";
 import { Mutex } from "./mutex.ts";
+import { Restoring } from "./snapshots/restoring.ts";
 
 /** This region's copy of an index, with what is known of its owner. */
 export class LocalIndex {
@@ -15,6 +17,11 @@ export class LocalIndex {
   readonly writing = new Mutex();
   /** Held over a whole pull: two pulls at once would each rewind what the other has just applied. */
   readonly pulling = new Mutex();
+  /** Held while a snapshot is taken, copied or let go of. */
+  readonly snapshotting = new Mutex();
+  readonly restoring = new Restoring();
+  /** Told when this region, as the owner, has written. */
+  readonly written = new Bell();
   readonly health = new IndexHealth();
   /** Why the last pull or fence failed; null when it went well. */
   error: string | null = null;
@@ -67,7 +74,9 @@ export class LocalIndex {
   /** Never throws: an index that cannot be read is a state to be reported. */
   async state(now: number): Promise<IndexState> {
     const known = this.#owner;
+    const restore = this.restoring.state;
     const common = {
+      ...(restore === null ? {} : { restore }),
       index: this.name,
       ownerPosition: known?.position ?? null,
       ownerSeenAgoMs: known === null ? null : now - known.at,

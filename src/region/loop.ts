@@ -8,6 +8,7 @@ import { indexParts } from "./keep-indexes.ts";
 import { lookParts } from "./look.ts";
 import { readinessParts } from "./readiness/run.ts";
 import { createReporter } from "./report.ts";
+import { snapshotParts } from "./snapshots/keep.ts";
 import { type Part, runEvery } from "./ticker.ts";
 import type { World } from "./world.ts";
 
@@ -34,5 +35,6 @@ function partsOf(world: World): Part[] {
     ...readinessParts(world),
     ...goldenParts(world),
     ...artifactParts(world),
+    ...snapshotParts(world),
   ];
 }

@@ -8,4 +8,11 @@ export class Mutex {
     this.#last = result.catch(() => undefined);
     return result;
   }
+
+  /** Resolves when it is ours; until the function that it gives is called, nobody else's. */
+  enter(): Promise<() => void> {
+    return new Promise((entered) => {
+      void this.run(() => new Promise<void>((leave) => entered(leave)));
+    });
+  }
 }

@@ -3,7 +3,9 @@ import type { IndexName, RegionName, TenantName, WorkflowName } from "../model/i
 import type { Release } from "../model/release.ts";
 import type { OfferedRelease } from "../model/snapshot.ts";
 import type { Spec } from "../model/spec.ts";
-import type { AuditLog } from "../ports/audit.ts";
+import type { ArtifactSource, ArtifactStore } from "../ports/artifacts.ts";
+import type { AuditHistory, AuditLog } from "../ports/audit.ts";
+import type { Bulk } from "../ports/bulk.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { IndexStore } from "../ports/index.ts";
 import type { Probe } from "../ports/probe.ts";
@@ -45,6 +47,12 @@ export interface AgentOptions {
   readonly proofQuestions?: (index: IndexName) => Promise<readonly ProofQuestion[]>;
   /** The log that this region's gateway writes; only read here. */
   readonly audit: AuditLog;
+  /** The same, for what callers ask for; absent: nothing is known of that. */
+  readonly traffic?: AuditHistory;
+  /** Where snapshots of indexes are; absent: none are taken, and none restored. */
+  readonly snapshots?: SnapshotPlaces;
+  /** For pages of entries from other agents; absent: they come as JSON, one look at a time. */
+  readonly bulk?: Bulk;
   /** The estate's token: callers of the agent must hold it, and so does the agent as a caller. */
   readonly token: string;
   /** API keys of the tenants on whose behalf canaries may ask. */
@@ -54,6 +62,13 @@ export interface AgentOptions {
   /** Time between two readiness runs of one workflow, in ms; 5 s when absent. */
   readonly readinessEvery?: number;
   readonly logger: AgentLogger;
+}
+
+export interface SnapshotPlaces {
+  /** This region's own, which other regions read through its agent. */
+  readonly own: ArtifactStore;
+  /** Another region's, read through its agent; null when the spec gives it none. */
+  of(region: RegionName): ArtifactSource | null;
 }
 
 /** The part of pino that the agent uses. */

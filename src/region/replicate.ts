@@ -1,17 +1,19 @@
 import { findCommon, type LogMark, nextMove } from "../core/reconcile/catch-up.ts";
-import { type ErrorCode, TideoverError } from "../lib/errors.ts";
+import { type ErrorCode, messageOf, TideoverError } from "../lib/errors.ts";
 import type { Ownership } from "../model/intent.ts";
 import type { Position } from "../model/position.ts";
-import { askEntries, askOwner } from "./ask-owner.ts";
+import { askOwner, type OwnerWord } from "./ask-owner.ts";
 import type { LocalIndex } from "./local-index.ts";
+import { pullPages } from "./pull-pages.ts";
+import { restoreCopy } from "./snapshots/restore.ts";
 import type { World } from "./world.ts";
-
-/** Entries asked for at once. The owner sends fewer when they are large. */
-const PAGE = 200;
+import { writeAsReplica } from "./write-as-replica.ts";
 
 /** What a replica's turn came to. */
 export interface Pulled {
   readonly level: boolean;
+  /** The copy is being replaced, which is not waited for: nothing can be pulled meanwhile. */
+  readonly restoring: boolean;
   readonly own: Position;
   readonly owner: Position;
 }
@@ -24,9 +26,14 @@ export interface Pulled {
 export function pull(world: World, local: LocalIndex, until: number): Promise<Pulled> {
   return local.pulling.run(async () => {
     const owner = ownerOf(world, local);
-    let turn = await oneMove(world, local, owner);
-    while (!turn.level && world.options.clock.monotonic() < until && isRunning(world)) {
-      turn = await oneMove(world, local, owner);
+    let turn = await oneMove(world, local, owner, until);
+    while (
+      !turn.level &&
+      !turn.restoring &&
+      world.options.clock.monotonic() < until &&
+      isRunning(world)
+    ) {
+      turn = await oneMove(world, local, owner, until);
     }
     return turn;
   });
@@ -46,29 +53,48 @@ function ownerOf(world: World, { name }: LocalIndex): Ownership {
   });
 }
 
-async function oneMove(world: World, local: LocalIndex, ownership: Ownership): Promise<Pulled> {
+async function oneMove(
+  world: World,
+  local: LocalIndex,
+  ownership: Ownership,
+  until: number,
+): Promise<Pulled> {
   const { store } = local;
+  const restores = local.restoring.count;
   // Our own side first: the owner may only have moved ahead since.
   const own = await store.position();
   const last = own.seq === 0 ? null : await store.entryAt(own.seq);
-  const base = last === null ? await store.base() : 0;
-  const epoch = await store.epoch();
+  const [base, epoch] = [await store.base(), await store.epoch()];
   const askedAt = world.options.clock.monotonic();
   const word = await askOwner(world, ownership, own.seq);
   local.sawOwner(word.position, world.options.clock.monotonic());
-  const owner = { position: word.position, epoch: ownership.epoch, atOurSeq: word.at };
-  const move = nextMove({ own: { position: own, epoch, last, base }, owner });
+  const restoring = { level: false, restoring: true, own, owner: word.position };
+  if (local.restoring.isUnderWay || local.restoring.count !== restores) return restoring;
+  const owner = { ...word, epoch: ownership.epoch, atOurSeq: word.at };
+  const move = nextMove({ own: { position: own, base, epoch, last }, owner });
   switch (move.move) {
     case "level":
       local.wasLevel(askedAt, ownership.epoch);
-      return { level: true, own, owner: word.position };
+      return { level: true, restoring: false, own, owner: word.position };
     case "pull":
-      await applyPage(world, local, ownership, move.after);
+      try {
+        const to = word.position.seq;
+        await pullPages(world, local, ownership, { after: move.after, to, until });
+      } catch (error) {
+        if (!isDivergence(error) || !isUnproven(word, own.seq)) throw error;
+        const aside = last !== null && last.epoch < ownership.epoch;
+        await beginRestore(world, local, ownership, { because: messageOf(error), aside });
+        return restoring;
+      }
       break;
+    case "restore":
+      await beginRestore(world, local, ownership, move);
+      return restoring;
     case "rewind":
       await rewind(world, local, ownership, {
         to: move.to,
-        shorter: Math.min(own.seq, word.position.seq),
+        upTo: Math.min(own.seq, word.position.seq),
+        floor: Math.max(base, word.base),
       });
       break;
     case "refuse":
@@ -80,30 +106,54 @@ async function oneMove(world: World, local: LocalIndex, ownership: Ownership): P
   const reached = await store.position();
   const level = isEqual(reached, word.position);
   if (level) local.wasLevel(askedAt, ownership.epoch);
-  return { level, own: reached, owner: word.position };
+  return { level, restoring: false, own: reached, owner: word.position };
+}
+
+/**
+ * In the background: it may take minutes, in which this agent looks, reports and obeys. What only
+ * we may have is taken back before, and so kept.
+ */
+async function beginRestore(
+  world: World,
+  local: LocalIndex,
+  ownership: Ownership,
+  { because, aside }: { readonly because: string; readonly aside: boolean },
+): Promise<void> {
+  const failure = local.restoring.failure(world.options.clock.monotonic());
+  if (failure !== null) throw failure;
+  if (aside) {
+    await writeAsReplica(world, local, ownership, async () =>
+      local.rewindTo(await local.store.base()),
+    );
+  }
+  restoreCopy(world, local, because).catch((error: unknown) => {
+    const { logger, region } = world.options;
+    const told = `${region} could not restore its copy of ${local.name}: ${messageOf(error)}`;
+    if (!world.stop.signal.aborted) logger.warn({ index: local.name }, told);
+  });
+}
+
+/** The owner's log begins right above our seq: only its next entry tells that we are others. */
+function isUnproven({ at, base }: OwnerWord, seq: number): boolean {
+  return at === null && seq > 0 && seq === base;
+}
+
+function isDivergence(error: unknown): boolean {
+  return error instanceof TideoverError && error.code === "INDEX_DIVERGED";
 }
 
 function isEqual(a: Position, b: Position): boolean {
   return a.seq === b.seq && a.digest === b.digest;
 }
 
-async function applyPage(
-  world: World,
-  local: LocalIndex,
-  ownership: Ownership,
-  after: number,
-): Promise<void> {
-  const entries = await askEntries(world, ownership, after, PAGE);
-  await writeAsReplica(world, local, ownership, () => local.store.apply(entries));
-}
-
 async function rewind(
   world: World,
   local: LocalIndex,
   ownership: Ownership,
-  { to, shorter }: { to: number | "search"; shorter: number },
+  { to, upTo, floor }: { to: number | "search"; upTo: number; floor: number },
 ): Promise<void> {
-  const common = to === "search" ? await lastCommon(world, local, ownership, shorter) : to;
+  const search = findCommon(upTo, floor);
+  const common = to === "search" ? await lastCommon(world, local, ownership, search) : to;
   const orphans = await writeAsReplica(world, local, ownership, () => local.rewindTo(common));
   const { region } = world.options;
   world.options.logger.warn(
@@ -116,9 +166,8 @@ async function lastCommon(
   world: World,
   local: LocalIndex,
   ownership: Ownership,
-  upTo: number,
+  search: ReturnType<typeof findCommon>,
 ): Promise<number> {
-  const search = findCommon(upTo);
   let step = search.next();
   while (!step.done) {
     const own: LogMark | null = await local.store.entryAt(step.value);
@@ -126,26 +175,6 @@ async function lastCommon(
     step = search.next({ own, owner: at });
   }
   return step.value;
-}
-
-/**
- * A replica's write. The ownership is compared under the lock that an ownership message takes: what
- * a page from a former owner would add after the promotion was told, nobody has accounted for.
- */
-export function writeAsReplica<T>(
-  world: World,
-  local: LocalIndex,
-  from: Ownership,
-  work: () => Promise<T>,
-): Promise<T> {
-  return local.writing.run(async () => {
-    const now = world.book.of(local.name);
-    if (now?.epoch === from.epoch && now.region === from.region) return work();
-    throw new TideoverError(
-      `index "${local.name}" moved from ${from.region} to ${now?.region} during a pull`,
-      { code: "EPOCH_STALE", retry: "now" },
-    );
-  });
 }
 
 /**

@@ -1,23 +1,30 @@
 import { z } from "zod";
+import { packEntries } from "../core/reconcile/packed-records.ts";
 import type { LogEntry } from "../model/change.ts";
+import { ENTRIES_MEDIA } from "../model/index-snapshot.ts";
 import { ownershipSchema } from "../model/intent.ts";
-import { AGENT_PATHS } from "../wire/headers.ts";
+import { AGENT_PATHS, HEADERS } from "../wire/headers.ts";
 import { NO_ARTIFACTS } from "./artifacts/keep-artifacts.ts";
 import { sendCanary } from "./canary.ts";
 import { followStore } from "./follow-store.ts";
-import { RequestError, readJson } from "./http.ts";
+import { Bytes, RequestError, readJson } from "./http.ts";
 import { INDEX_ROUTES } from "./indexes/routes.ts";
 import { ingest, parseChanges } from "./ingest.ts";
 import { obeyOwnership } from "./obey-ownership.ts";
 import { proveReadiness } from "./readiness/run.ts";
 import { catchUp } from "./replicate.ts";
 import { type Asked, body, exact, ofIndex, type Route } from "./route.ts";
+import { SNAPSHOT_ROUTES } from "./snapshots/routes.ts";
+import { waitForEntry } from "./wait-for-entry.ts";
 import type { World } from "./world.ts";
 
 const CHANGES_BODY = 32 * 1_048_576;
 /** Of a page of entries. The asker reads 4 MiB at most, and one entry may have a third of that. */
 const PAGE_BYTES = 2 * 1_048_576;
+/** Of a packed page: what a replica holds in memory twice, one applied and one on its way. */
+const PACKED_PAGE_BYTES = 4 * 1_048_576;
 const MOST_ENTRIES = 1_000;
+const MOST_WAIT_MS = 30_000;
 
 /** Everything behind the token. The names of the paths are in wire/headers.ts. */
 export const ROUTES: readonly Route[] = [
@@ -37,6 +44,7 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: ofIndex(AGENT_PATHS.changes), answer: answerChanges },
   { method: "POST", path: ofIndex(AGENT_PATHS.catchUp), answer: answerCatchUp },
   ...INDEX_ROUTES,
+  ...SNAPSHOT_ROUTES,
 ];
 
 const timeout = z.number().positive().max(600_000);
@@ -98,6 +106,7 @@ async function answerIndex(world: World, { index, query }: Asked) {
   return {
     ...state,
     position,
+    base: await local.store.base(),
     epoch,
     owner: region,
     frozen,
@@ -109,10 +118,22 @@ function markOf({ seq, epoch, digestAfter }: LogEntry) {
   return { seq, epoch, digestAfter };
 }
 
-async function answerEntries(world: World, { index, query }: Asked) {
+/** JSON, or packed for who can read that; with `?wait=MS` not before there is an entry. */
+async function answerEntries(world: World, { index, query, request }: Asked) {
+  const local = world.index(index);
+  const after = integer(query, "after", 0);
   const limit = Math.min(MOST_ENTRIES, integer(query, "limit", 100));
-  const entries = await world.index(index).store.entriesAfter(integer(query, "after", 0), limit);
-  return withinBytes(entries, PAGE_BYTES);
+  await waitForEntry(world, local, after, Math.min(MOST_WAIT_MS, integer(query, "wait", 0)));
+  const entries = await local.store.entriesAfter(after, limit);
+  if (request.headers.accept?.includes(ENTRIES_MEDIA) !== true) {
+    return withinBytes(entries, PAGE_BYTES);
+  }
+  // Read after the entries, so that it never says less than they do.
+  const position = await local.store.position();
+  return new Bytes(packEntries(entries, PACKED_PAGE_BYTES), {
+    "content-type": ENTRIES_MEDIA,
+    [HEADERS.position]: JSON.stringify(position),
+  });
 }
 
 /** As many of the first entries as fit, and always one: without it a replica would never go on. */

@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { messageOf, TideoverError } from "../lib/errors.ts";
 import { AGENT_PATHS } from "../wire/headers.ts";
-import { isBearer, RequestError, sendError, sendJson } from "./http.ts";
+import { Bytes, isBearer, RequestError, sendBytes, sendError, sendJson } from "./http.ts";
 import { ROUTES } from "./routes.ts";
+import { serveArtifacts } from "./snapshots/serve.ts";
 import type { World } from "./world.ts";
 
 export interface AgentServer {
@@ -49,11 +50,16 @@ function explained(error: NodeJS.ErrnoException, host: string, port: number): Er
   });
 }
 
+/** What answers by itself, piece by piece. */
+const SENT = Symbol("sent");
+
 async function answerOne(world: World, request: IncomingMessage, response: ServerResponse) {
   // Without a listener, a caller that breaks off would end the process.
   response.on("error", () => undefined);
   try {
-    sendJson(response, 200, await answerTo(world, request));
+    const answer = await answerTo(world, request, response);
+    if (answer instanceof Bytes) sendBytes(response, answer);
+    else if (answer !== SENT) sendJson(response, 200, answer);
   } catch (error) {
     const { logger } = world.options;
     if (!(error instanceof TideoverError)) {
@@ -63,12 +69,20 @@ async function answerOne(world: World, request: IncomingMessage, response: Serve
   }
 }
 
-async function answerTo(world: World, request: IncomingMessage): Promise<unknown> {
+async function answerTo(
+  world: World,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<unknown> {
   const { method = "GET" } = request;
   const url = new URL(request.url ?? "/", "http://agent");
   if (url.pathname === AGENT_PATHS.health) return { status: "ok", region: world.options.region };
   if (!isBearer(request.headers.authorization, world.options.token)) {
     throw new RequestError(401, "this needs the estate's token", "Send `authorization: Bearer`.");
+  }
+  if (url.pathname.startsWith("/v2/")) {
+    await serveArtifacts(world, request, response, url.pathname);
+    return SENT;
   }
   const there = ROUTES.filter(({ path }) => path.test(url.pathname));
   const route = there.find((one) => one.method === method);

@@ -73,6 +73,11 @@ export class World {
     return `${kind}-${this.options.region}-${this.#born}-${this.#ids}`;
   }
 
+  /** Whether a request's id is one that this region's agent made: a question of ours, not a caller's. */
+  isOwnId(id: string): boolean {
+    return /^(canary|readiness)-/.test(id) && id.includes(`-${this.options.region}-`);
+  }
+
   /** Counts the readiness runs. */
   nextTurn(): number {
     this.#turns += 1;

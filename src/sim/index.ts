@@ -238,7 +238,7 @@ export class MemoryIndex implements IndexStore {
 
   async openSnapshot(): Promise<IndexSnapshot> {
     const { position, epoch, watermarks, live } = this.#read();
-    const records = [...live.values()].map(({ stored }) => stored);
+    const records = [...live.values()].sort(byKey).map(({ stored }) => stored);
     const pages = async function* (limit: number, first: readonly string[] = []) {
       const ordered = firstOnes(records, first);
       for (let at = 0; at < ordered.length; at += limit) {
@@ -321,6 +321,10 @@ export class MemoryIndex implements IndexStore {
     this.#state = next;
     return result;
   }
+}
+
+function byKey(a: LiveRecord, b: LiveRecord): number {
+  return a.key - b.key || Buffer.compare(Buffer.from(a.stored.id), Buffer.from(b.stored.id));
 }
 
 function firstOnes(records: readonly StoredRecord[], first: readonly string[]): StoredRecord[] {

@@ -21,6 +21,8 @@ export const HEADERS = {
   snapshot: "x-tideover-snapshot",
   /** Set by a gateway that forwards: names it, and forbids forwarding again. */
   forwardedBy: "x-tideover-forwarded-by",
+  /** JSON: where an index stood when the agent sent this page of its log. */
+  position: "x-tideover-position",
   /**
    * Holds the estate's token: this gateway answers itself, whatever the snapshot says of who
    * serves, so that a standby can be proven before it is opened. Ignored with any other value.
@@ -52,6 +54,11 @@ export const AGENT_PATHS = {
   changes: (name: string): string => `/tideover/v1/indexes/${name}/changes`,
   entries: (name: string): string => `/tideover/v1/indexes/${name}/entries`,
   catchUp: (name: string): string => `/tideover/v1/indexes/${name}/catch-up`,
+  snapshots: (name: string): string => `/tideover/v1/indexes/${name}/snapshots`,
+  restore: (name: string): string => `/tideover/v1/indexes/${name}/restore`,
+  reindex: (name: string): string => `/tideover/v1/indexes/${name}/reindex`,
+  /** A region's own artifacts, to be read by OCI's distribution API (`GET /v2/artifacts/…`). */
+  artifactsOf: "/artifacts",
   compare: (name: string): string => `/tideover/v1/indexes/${name}/compare`,
   records: (name: string): string => `/tideover/v1/indexes/${name}/records`,
   results: (name: string): string => `/tideover/v1/indexes/${name}/results`,

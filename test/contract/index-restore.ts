@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { rangeKey } from "../../src/core/reconcile/digest.ts";
 import type { StoredRecord } from "../../src/model/record.ts";
 import type { IndexRestore, IndexStore } from "../../src/ports/index.ts";
 import {
@@ -69,6 +70,20 @@ export function provesSnapshots(make: MakeIndex): void {
     const ids = (await recordsOf(snapshot.records(3, first))).flat().map(({ id }) => id);
     assert.deepEqual(ids.slice(0, 2).toSorted(), ["d5", "d7"]);
     assert.deepEqual(ids.toSorted(), ["d0", "d1", "d3", "d4", "d5", "d6", "d7", "d8", "d9"]);
+    await snapshot.close();
+  });
+
+  it("gives the others by range key, so that equal contents give equal pages", async (t) => {
+    const index = await fresh(make, t);
+    await rich(index);
+    const snapshot = await index.openSnapshot();
+    const ids = (await recordsOf(snapshot.records(3, ["d5"]))).flat().map(({ id }) => id);
+    const [first, ...others] = ids;
+    assert.equal(first, "d5");
+    assert.deepEqual(
+      others,
+      others.toSorted((a, b) => rangeKey(a) - rangeKey(b)),
+    );
     await snapshot.close();
   });
 

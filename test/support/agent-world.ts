@@ -1,5 +1,12 @@
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server as HttpServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { z } from "zod";
+import { openLayout } from "../../src/adapters/artifacts-layout/layout.ts";
+import { openRegistry } from "../../src/adapters/artifacts-registry/registry.ts";
+import { createHttpBulk } from "../../src/adapters/bulk-http/bulk.ts";
 import { createSystemClock } from "../../src/adapters/clock-system/clock.ts";
 import { createHttpProbe } from "../../src/adapters/probe-http/probe.ts";
 import type { AuditRecord } from "../../src/model/audit.ts";
@@ -7,14 +14,16 @@ import type { GoldenSet } from "../../src/model/golden.ts";
 import type { Ownership } from "../../src/model/intent.ts";
 import { KEYS } from "../../src/model/keys.ts";
 import type { Release } from "../../src/model/release.ts";
+import type { replicationSchema } from "../../src/model/replication.ts";
 import { type Spec, specSchema } from "../../src/model/spec.ts";
 import type { Trouble } from "../../src/model/trouble.ts";
+import type { ArtifactStore } from "../../src/ports/artifacts.ts";
 import type { AuditLog } from "../../src/ports/audit.ts";
 import type { EmbeddedChange, IndexStore } from "../../src/ports/index.ts";
 import type { ChangeSource } from "../../src/ports/source.ts";
 import { type Agent, startAgent } from "../../src/region/agent.ts";
 import { knownReleases } from "../../src/region/known-releases.ts";
-import type { AgentOptions } from "../../src/region/options.ts";
+import type { AgentOptions, SnapshotPlaces } from "../../src/region/options.ts";
 import { createEmbedder } from "../../src/runtime/embedding.ts";
 import { type RunningRuntime, startRuntime } from "../../src/runtime/server.ts";
 import { MemoryIndex } from "../../src/sim/index.ts";
@@ -24,7 +33,7 @@ import {
   embeddingFingerprint,
   referenceModelFingerprint,
 } from "../../src/wire/fingerprint.ts";
-import { GATEWAY_PATHS, HEADERS } from "../../src/wire/headers.ts";
+import { AGENT_PATHS, GATEWAY_PATHS, HEADERS } from "../../src/wire/headers.ts";
 
 /** Agents on loopback: real sockets and a real runtime, with a store and indexes in memory. */
 
@@ -345,6 +354,10 @@ export interface AgentRegion {
   readonly relay: Relay;
   /** Messages that the agent logged. */
   readonly log: string[];
+  /** Its own layout, where the world was made with snapshots. */
+  readonly artifacts: ArtifactStore;
+  /** Layout's folder. */
+  readonly folder: string;
   start(options?: {
     readonly index?: IndexStore;
     readonly source?: ChangeSource;
@@ -365,7 +378,10 @@ export interface AgentWorld {
 }
 
 /** Two regions, eu-west owning the index under epoch 1; agents start on demand. */
-export async function createAgentWorld(detection?: Record<string, string>): Promise<AgentWorld> {
+export async function createAgentWorld(
+  detection?: Record<string, string>,
+  replication?: z.input<typeof replicationSchema>,
+): Promise<AgentWorld> {
   const runtime = await startRuntime({
     model: MODEL,
     modelDigest: MODEL_DIGEST,
@@ -376,6 +392,8 @@ export async function createAgentWorld(detection?: Record<string, string>): Prom
   const clock = createSystemClock();
   const backend = new MemoryBackend(clock);
   const probe = createHttpProbe();
+  const bulk = createHttpBulk();
+  const root = mkdtempSync(join(tmpdir(), "tideover-agents-"));
   const closers: (() => Promise<void>)[] = [];
   const places = await Promise.all(
     ["eu-west", "us-east"].map(async (name) => {
@@ -394,10 +412,21 @@ export async function createAgentWorld(detection?: Record<string, string>): Prom
     runtime.url,
     places.map(({ name, gatewayPort, relay }) => [name, `127.0.0.1:${gatewayPort}`, relay.address]),
     detection,
+    replication,
+  );
+  const peers = new Map(
+    places.map(({ name, relay }) => [
+      name,
+      openRegistry({ url: `http://${relay.address}${AGENT_PATHS.artifactsOf}`, secret: TOKEN }),
+    ]),
   );
   const regions = places.map(({ name, index, gateway, relay }): AgentRegion => {
     const store = new MemoryStore(backend);
     const log: string[] = [];
+    const folder = join(root, name);
+    const artifacts = openLayout({ folder });
+    closers.push(() => artifacts.close());
+    const snapshots: SnapshotPlaces = { own: artifacts, of: (other) => peers.get(other) ?? null };
     let url = "";
     const say = (_: object, message: string): void => void log.push(message);
     return {
@@ -407,6 +436,8 @@ export async function createAgentWorld(detection?: Record<string, string>): Prom
       gateway,
       relay,
       log,
+      artifacts,
+      folder,
       async start(given = {}) {
         const agent = await startAgent({
           region: name,
@@ -426,6 +457,7 @@ export async function createAgentWorld(detection?: Record<string, string>): Prom
           canaryKeys: CANARY_KEYS,
           ...(given.proofQuestions && { proofQuestions: given.proofQuestions }),
           readinessEvery: 100,
+          ...(replication === undefined ? {} : { snapshots, bulk }),
           logger: { info: say, warn: say },
         });
         url = agent.url;
@@ -456,7 +488,10 @@ export async function createAgentWorld(detection?: Record<string, string>): Prom
       backend.commit({ compare: [], operations: [{ put: KEYS.ownership(INDEX), value }] });
     },
     close: async () => {
-      await Promise.all(closers.map((close) => close()));
+      for (const close of closers.reverse()) await close();
+      for (const peer of peers.values()) await peer.close();
+      await bulk.close();
+      rmSync(root, { recursive: true, force: true });
       await Promise.all(places.flatMap(({ gateway, relay }) => [gateway.close(), relay.close()]));
       await probe.close();
       await runtime.close();
@@ -470,6 +505,7 @@ function specOf(
   runtime: string,
   places: readonly (readonly [name: string, gateway: string, agent: string])[],
   detection: Record<string, string> = { interval: "20ms", timeout: "1s", confirm: "5s" },
+  replication?: z.input<typeof replicationSchema>,
 ): Spec {
   const key = { keys: [`sha256:${"a".repeat(64)}`] };
   return specSchema.parse({
@@ -483,12 +519,17 @@ function specOf(
           jurisdiction: "EU",
           gateway,
           agent,
-          components: { runtime: { targets: [{ name: "local", url: runtime, model: MODEL }] } },
+          components: {
+            runtime: { targets: [{ name: "local", url: runtime, model: MODEL }] },
+            index: { engine: "sqlite" },
+          },
         },
       ]),
     ),
     tenants: { acme: key, bolt: key },
-    indexes: { [INDEX]: { home: "eu-west" } },
+    indexes: {
+      [INDEX]: { home: "eu-west", ...(replication === undefined ? {} : { replication }) },
+    },
     workflows: {
       [WORKFLOW]: {
         pattern: "active-passive",

@@ -165,6 +165,17 @@ class Layout implements ArtifactStore {
     );
   }
 
+  removeUnreached(digests: readonly string[]): Promise<void> {
+    return this.#writing(() =>
+      changeEntries(this.#places, async (entries) => {
+        const reached = await reachableFrom(entries, this.#places);
+        const gone = new Set(digests.filter((digest) => !reached.has(digest)));
+        for (const digest of gone) await rm(this.#places.blob(digest), { force: true });
+        return entries.filter(({ digest }) => !gone.has(digest));
+      }),
+    );
+  }
+
   unreachable(olderThanMs: number): Promise<string[]> {
     return this.#reading(async () => {
       const reached = await reachableFrom(await readEntries(this.#places), this.#places);

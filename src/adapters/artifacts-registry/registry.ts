@@ -173,6 +173,12 @@ class Registry implements ArtifactStore {
     if (await this.#isThere(ref)) throw cannotRemove(ref, this.#http.where);
   }
 
+  async removeUnreached(digests: readonly string[]): Promise<void> {
+    for (const digest of digests) {
+      if ((await holderOf(digest, this)) === null) await this.remove(digest);
+    }
+  }
+
   /** A registry tells nobody what it keeps: it collects by itself. */
   async unreachable(): Promise<string[]> {
     return [];

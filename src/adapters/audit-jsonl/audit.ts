@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import type { AuditRecord } from "../../model/audit.ts";
-import type { AuditLog } from "../../ports/audit.ts";
+import type { AuditHistory, AuditLog } from "../../ports/audit.ts";
 import { asNotWritable, notWritable } from "./failures.ts";
-import { findNewest } from "./find.ts";
+import { findNewest, newestRecords } from "./find.ts";
 import { rotate, Segment } from "./segment.ts";
 
 /** As the port states it. */
@@ -29,7 +29,7 @@ export interface JsonlAuditOptions {
  *
  * Throws DISK_NOT_WRITABLE when the file cannot be opened; `append` rejects with it later.
  */
-export function openJsonlAudit(options: JsonlAuditOptions): AuditLog {
+export function openJsonlAudit(options: JsonlAuditOptions): AuditLog & AuditHistory {
   return new JsonlAudit(options);
 }
 
@@ -41,7 +41,7 @@ interface Batch {
   reject(error: unknown): void;
 }
 
-class JsonlAudit implements AuditLog {
+class JsonlAudit implements AuditLog, AuditHistory {
   readonly #path: string;
   readonly #maxBytes: number;
   readonly #keep: number;
@@ -72,6 +72,10 @@ class JsonlAudit implements AuditLog {
 
   find(requestId: string): Promise<AuditRecord | null> {
     return findNewest(this.#path, this.#keep, requestId, FIND_WITHIN);
+  }
+
+  newest(limit: number): AsyncIterable<AuditRecord> {
+    return newestRecords(this.#path, this.#keep, limit);
   }
 
   async close(): Promise<void> {

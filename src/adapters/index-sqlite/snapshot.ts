@@ -46,14 +46,17 @@ function* pagesOf(connection: Connection, limit: number, first: readonly string[
   yield* others(connection, limit, new Set(hot));
 }
 
+/** By place, as a restore from this lays them down: then the next snapshot reads them in a row. */
 function* others(connection: Connection, limit: number, told: ReadonlySet<string>) {
   const rows = connection.sql(`
-    SELECT r.n AS n, ${RECORD_COLUMNS} FROM ${recordTables()} WHERE r.n > ? ORDER BY r.n LIMIT ?`);
-  let after = -1;
+    SELECT r.range_key, ${RECORD_COLUMNS} FROM ${recordTables()}
+    WHERE (r.range_key, r.id) > (?, ?) ORDER BY r.range_key, r.id LIMIT ?`);
+  let after: [number, string] = [-1, ""];
   for (;;) {
-    const found = rows.all(after, limit);
-    if (found.length === 0) return;
-    after = Number(found.at(-1)?.n);
+    const found = rows.all(...after, limit);
+    const last = found.at(-1);
+    if (last === undefined) return;
+    after = [Number(last.range_key), String(last.id)];
     const page: StoredRecord[] = found.map(recordOf).filter(({ id }) => !told.has(id));
     if (page.length > 0) yield page;
   }

@@ -9,18 +9,20 @@ export type LogMark = Pick<LogEntry, "seq" | "epoch" | "digestAfter">;
 export interface MoveInput {
   readonly own: {
     readonly position: Position;
+    /** Our log holds the entries above this seq. */
+    readonly base: number;
     /** Highest epoch that our index has seen. */
     readonly epoch: Epoch;
-    /** Our entry at our own seq; null when our log is empty. */
+    /** Our entry at our own seq; null when our log is empty: at the start, or after a restore. */
     readonly last: LogMark | null;
-    /** Our log begins above this seq: 0, or where a restore or a trim began it. Absent: 0. */
-    readonly base?: number;
   };
   readonly owner: {
     readonly position: Position;
+    /** Its log holds the entries above this seq. */
+    readonly base: number;
     /** Epoch of the ownership, as the store holds it: an owner may not have written yet. */
     readonly epoch: Epoch;
-    /** The owner's entry at our seq; null when its log does not reach it, or our seq is 0. */
+    /** The owner's entry at our seq; null when its log does not hold it, or our seq is 0. */
     readonly atOurSeq: LogMark | null;
   };
 }
@@ -31,6 +33,11 @@ export type Move =
   | { readonly move: "pull"; readonly after: number }
   /** Take back our entries above `to`; `search`: above what `findCommon` finds. */
   | { readonly move: "rewind"; readonly to: number | "search" }
+  /**
+   * No log leads from here to the owner's records: they are to be replaced by a snapshot's. `aside`:
+   * our entries may be ours alone, and are to be taken back, and so kept as orphans, before.
+   */
+  | { readonly move: "restore"; readonly because: string; readonly aside: boolean }
   | { readonly move: "refuse"; readonly because: string };
 
 /**
@@ -49,49 +56,32 @@ export type Move =
  * 4. Contents rest on none of this. `digestAfter` is compared as well, and `apply` checks it with
  *    every entry: even if one epoch had two writers, a replica that becomes level holds the owner's
  *    records. Only the list of orphans could then be short.
+ * 5. A log may begin above a snapshot: what is below its base is gone, and nothing there can be
+ *    compared. At the base itself the set digests speak, or the next entry's `digestAfter`. Where
+ *    neither side's log leads to the other, a restore does, which is compared by its own digests.
  *
  * It refuses where going on would spread a fault: a stale owner's word, an owner that lost entries
  * it gave away itself, or a log that contradicts its own records.
  */
 export function nextMove({ own, owner }: MoveInput): Move {
   const seq = own.position.seq;
-  if (!isWhole(own)) {
-    return refuse(`our own log and records disagree at seq ${seq}`);
-  }
+  if (!isWhole(own)) return refuse(`our own log and records disagree at seq ${seq}`);
   if (owner.epoch < own.epoch) {
     return refuse(`its epoch ${owner.epoch} is below ${own.epoch}, which our index has seen`);
   }
-  // `isWhole` let null pass only for an empty log.
-  if (own.last === null)
-    return seq === 0 ? pullOrLevel(own.position, owner.position) : onBase(own, owner);
-  if (owner.position.seq < seq) return towardsShorter(own.last, owner);
-  if (owner.atOurSeq === null) {
-    return refuse(`it says seq ${owner.position.seq} but has no entry at ${seq}`);
+  if (seq < owner.base) {
+    return restore(own, owner, `its log begins above ${owner.base}, and ours ends at ${seq}`);
   }
-  if (!sameMark(own.last, owner.atOurSeq)) return rewind(seq - 1);
+  if (owner.position.seq < seq) return towardsShorter(own, owner);
+  if (seq === 0) return pullOrLevel(own.position, owner.position);
+  if (owner.atOurSeq === null) return fromItsBase(own, owner);
+  if (!isSame(own, owner.atOurSeq)) return backFrom(seq - 1, own, owner);
   return pullOrLevel(own.position, owner.position);
 }
 
-function isWhole({ position, last, base = 0 }: MoveInput["own"]): boolean {
+function isWhole({ position, base, last }: MoveInput["own"]): boolean {
   if (last === null) return position.seq === base;
   return last.seq === position.seq && last.digestAfter === position.digest;
-}
-
-/**
- * We were restored and have no entry of our own since. The snapshot's position is an entry of the
- * log that it was taken of, so its digest must be there at the owner's; nothing of it could be taken
- * back here.
- */
-function onBase(
-  { position }: MoveInput["own"],
-  { position: owner, atOurSeq }: MoveInput["owner"],
-): Move {
-  const { seq, digest } = position;
-  if (owner.seq === seq) return pullOrLevel(position, owner);
-  if (owner.seq > seq && atOurSeq?.digestAfter === digest) return { move: "pull", after: seq };
-  const fault =
-    atOurSeq === null ? `it has no entry at ${seq}` : `its entry ${seq} is another one than ours`;
-  return refuse(`${fault}, and our log begins there: restore this copy`);
 }
 
 /**
@@ -99,11 +89,25 @@ function onBase(
  * never replicated to it: orphans. Under the same ownership the owner wrote them itself and has
  * lost them, and following it would destroy the last copy that serves them.
  */
-function towardsShorter(last: LogMark, owner: MoveInput["owner"]): Move {
-  if (owner.epoch > last.epoch) return rewind(owner.position.seq);
+function towardsShorter(own: MoveInput["own"], owner: MoveInput["owner"]): Move {
+  const { last } = own;
+  const { seq } = owner.position;
+  // Our records came from a snapshot of what the owner does not have.
+  if (last === null) return restore(own, owner, `it ends at seq ${seq}, below our snapshot`);
+  if (owner.epoch > last.epoch) return backFrom(seq, own, owner);
   return refuse(
-    `it ends at seq ${owner.position.seq} but wrote our entry ${last.seq} itself (epoch ${last.epoch}): it has lost entries`,
+    `it ends at seq ${seq} but wrote our entry ${last.seq} itself (epoch ${last.epoch}): it has lost entries`,
   );
+}
+
+/** Its log begins right above our seq: the records are compared, or else by what comes next. */
+function fromItsBase(own: MoveInput["own"], owner: MoveInput["owner"]): Move {
+  const { seq, digest } = own.position;
+  const { position, base } = owner;
+  if (seq !== base) return refuse(`it says seq ${position.seq} but has no entry at ${seq}`);
+  if (position.seq > base) return { move: "pull", after: base };
+  if (position.digest === digest) return { move: "level" };
+  return restore(own, owner, `its log begins above seq ${base}, with other records than ours`);
 }
 
 function pullOrLevel(own: Position, owner: Position): Move {
@@ -113,9 +117,25 @@ function pullOrLevel(own: Position, owner: Position): Move {
   return refuse(`its records disagree with its own log at seq ${owner.seq}`);
 }
 
-/** No question is worth asking when only the empty log can be common. */
-function rewind(upTo: number): Move {
-  return { move: "rewind", to: upTo === 0 ? 0 : "search" };
+/** After a restore there is no entry of ours: then the contents alone are compared. */
+function isSame({ position, last }: MoveInput["own"], theirs: LogMark): boolean {
+  return last === null ? theirs.digestAfter === position.digest : sameMark(last, theirs);
+}
+
+/** Nothing above `upTo` is common. Below a base nobody can say what is. */
+function backFrom(upTo: number, own: MoveInput["own"], owner: MoveInput["owner"]): Move {
+  if (upTo < own.base) {
+    return restore(own, owner, `our log begins above ${own.base}, and the records there differ`);
+  }
+  // No question is worth asking when nothing above the bases can be common.
+  const floor = Math.max(own.base, owner.base);
+  return { move: "rewind", to: upTo <= floor ? upTo : "search" };
+}
+
+function restore({ last }: MoveInput["own"], { epoch }: MoveInput["owner"], fault: string): Move {
+  // What the present owner wrote itself it has. Of what came before, it may have missed the end.
+  const aside = last !== null && last.epoch < epoch;
+  return { move: "restore", because: `no log leads to the owner: ${fault}`, aside };
 }
 
 function refuse(fault: string): Move {
@@ -134,16 +154,17 @@ export interface MarkPair {
 
 /**
  * Finds the last entry that two logs have in common. Yields each seq it wants to see, takes the
- * pair at it through `next(pair)`, and returns the common seq (0: nothing is common).
+ * pair at it through `next(pair)`, and returns the common seq (`floor`: nothing above it is common).
  *
- * `upTo`: the shorter log's seq. It gallops down from there, since the tail that a dead region did
- * not get out is short while the log may be long: about 2·log2(tail) questions, each a round trip.
+ * `upTo`: the shorter log's seq; `floor`: the higher of both bases. It gallops down from `upTo`,
+ * since the tail that a dead region did not get out is short while the log may be long: about
+ * 2·log2(tail) questions, each a round trip.
  */
-export function* findCommon(upTo: number): Generator<number, number, MarkPair> {
-  let agreed = 0;
+export function* findCommon(upTo: number, floor = 0): Generator<number, number, MarkPair> {
+  let agreed = floor;
   let disagreed = upTo + 1;
-  for (let stride = 1; disagreed > 1; stride *= 2) {
-    const seq = Math.max(1, disagreed - stride);
+  for (let stride = 1; disagreed > floor + 1; stride *= 2) {
+    const seq = Math.max(floor + 1, disagreed - stride);
     if (agree(yield seq)) {
       agreed = seq;
       break;
