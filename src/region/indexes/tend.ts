@@ -20,8 +20,9 @@ import { scrubAll, scrubSome } from "./scrub.ts";
 
 /** Time between two proofs by searches, which are dearer than looking at a share of the records. */
 const PROVE_MS = 15_000;
-/** A copy that could not be cured is examined again after this, or ten times as long as it takes. */
+/** A copy that could not be cured is examined again after ten times as long as it took, within these. */
 const REST_MS = 2_000;
+const LONGEST_REST_MS = 300_000;
 
 /** One part an index: looked at all the time, and cured when something is found. */
 export function tendParts(world: World): Part[] {
@@ -109,9 +110,10 @@ export async function cure(world: World, local: LocalIndex): Promise<Acceptance>
   if (before.fault !== null) await report(world, local, before.fault);
   const after = await mended(world, local, before);
   const acceptance = await accept(world, local, after.findings, after.proofs);
-  if (acceptance.pass && after.fault === null) await lift(world, local, clock.monotonic() - began);
+  if (acceptance.pass && after.fault === null) await lift(world, local);
   else health.fault = after.fault ?? health.fault ?? unaccepted(acceptance);
-  health.restUntil = clock.monotonic() + Math.max(REST_MS, 10 * (clock.monotonic() - began));
+  const tookMs = clock.monotonic() - began;
+  health.restUntil = clock.monotonic() + Math.min(LONGEST_REST_MS, Math.max(REST_MS, 10 * tookMs));
   return acceptance;
 }
 
@@ -191,13 +193,13 @@ function shareOf(findings: readonly Finding[], count: number): number {
 }
 
 /** It may have been quarantined by a former run for a reason that has gone. */
-async function lift(world: World, local: LocalIndex, tookMs: number): Promise<void> {
+async function lift(world: World, local: LocalIndex): Promise<void> {
   local.health.fault = null;
   await local.store.quarantine(null);
   const { region, logger } = world.options;
   const how = local.health.cure === null ? "" : ` (${local.health.cure})`;
   logger.info(
-    { index: local.name, tookMs },
+    { index: local.name },
     `${region}'s copy of ${local.name} has passed its acceptance and answers again${how}`,
   );
   tell(world, local);
