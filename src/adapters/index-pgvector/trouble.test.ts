@@ -37,7 +37,7 @@ test("each kind of trouble has its own advice, and a library's word of the passw
   const advice: Readonly<Record<string, RegExp>> = {
     "28P01": /user and password/,
     "3D000": /Create the database/,
-    "42501": /rights that docs\/indexes\.md lists/,
+    "42501": /rights that docs\/pgvector\.md lists/,
     "25006": /primary/,
     "53300": /max_connections/,
     ENOTFOUND: /Check the host/,
