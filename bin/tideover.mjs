@@ -12,7 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const main = join(root, "src", "cli", "main.ts");
 const bundledNode = join(root, "node_modules", "node", "bin", "node");
 // As in src/app/process.ts, which says why.
-const nodeFlags = ["--min-semi-space-size=16", "--max-semi-space-size=16"];
+const gatewayFlags = ["--min-semi-space-size=32", "--max-semi-space-size=32"];
 
 if (process.features.typescript) {
   await import(main);
@@ -24,7 +24,8 @@ if (process.features.typescript) {
     );
     process.exit(1);
   }
-  const child = spawn(bundledNode, [...nodeFlags, main, ...process.argv.slice(2)], {
+  const flags = process.argv[2] === "gateway" ? gatewayFlags : [];
+  const child = spawn(bundledNode, [...flags, main, ...process.argv.slice(2)], {
     stdio: "inherit",
   });
   // The terminal sends Ctrl-C to both processes; the child decides when it has cleaned up.

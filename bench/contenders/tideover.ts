@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { NODE_FLAGS } from "../../src/app/process.ts";
+import { GATEWAY_FLAGS } from "../../src/app/process.ts";
 import { type Bench, freePort, ROOT, untilListening } from "../support/bench.ts";
 import {
   type Contender,
@@ -36,7 +36,7 @@ export async function startTideover(
   const args = ["gateway", "--spec", spec, "--data", data, "--region", "here", ...threads];
   const child = bench.start(
     "tideover",
-    [process.execPath, ...NODE_FLAGS, ...nodeFlags, main, ...args],
+    [process.execPath, ...GATEWAY_FLAGS, ...nodeFlags, main, ...args],
     {
       // Several workers on one core would only show what their switching costs.
       core: workers === 1 ? bench.cores.measured : null,
