@@ -1,61 +1,74 @@
 import { addDigest, recordDigest } from "../../src/core/reconcile/digest.ts";
-import { NO_WATERMARKS } from "../../src/model/index-health.ts";
-import { EMPTY_DIGEST } from "../../src/model/position.ts";
+import type { LogEntry } from "../../src/model/change.ts";
+import { EMPTY_DIGEST, type Position } from "../../src/model/position.ts";
 import type { StoredRecord } from "../../src/model/record.ts";
-import type { IndexStore } from "../../src/ports/index.ts";
 
 export const EMBEDDING = "bench-1";
+const TEXT = "What a paragraph of a handbook says, about as long as one is. ".repeat(3);
 
-/** The record of this number: always the same, with a vector that looks like any other. */
-export function benchRecord(number: number, dimensions: number, version = 0): StoredRecord {
-  const contents = {
-    id: `doc-${String(number).padStart(7, "0")}`,
-    audience: number % 10 === 0 ? "acme" : "public",
-    labels: [],
-    embedding: EMBEDDING,
-    vector: vectorOf(number * 31 + version, dimensions),
-    title: "",
-    text: "",
-    payload: {},
-  };
-  return { ...contents, digest: recordDigest(contents) };
-}
+/** Made-up records, the same ones for the same numbers: `n` counts from 0. */
+export class Records {
+  readonly #dimensions: number;
+  readonly #noise: Float32Array;
+  readonly #digests: string[] = [];
+  readonly position: Position;
 
-function vectorOf(seed: number, dimensions: number): Uint8Array {
-  const floats = new Float32Array(dimensions);
-  let state = (seed * 2_654_435_761 + 1) >>> 0 || 1;
-  for (let at = 0; at < dimensions; at += 1) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    floats[at] = (state | 0) / 2 ** 31;
+  /** Digests are computed here, so that making a record later costs next to nothing. */
+  constructor(count: number, dimensions: number) {
+    this.#dimensions = dimensions;
+    this.#noise = noise(dimensions * 1_024);
+    for (let n = 0; n < count; n++) this.#digests.push(recordDigest(this.#contents(n)));
+    const digest = this.#digests.reduce(addDigest, EMPTY_DIGEST);
+    this.position = { seq: count, count, digest, sourceTime: 1 };
   }
-  return new Uint8Array(floats.buffer);
-}
 
-/** What a record says, without anything that a store or a wire adds. */
-export function ownBytes(record: StoredRecord): number {
-  const { id, audience, labels, embedding, vector, title, text, payload } = record;
-  const texts = [id, audience, ...labels, embedding, title, text, JSON.stringify(payload)];
-  return texts.reduce((sum, one) => sum + Buffer.byteLength(one), vector.length);
-}
-
-const PAGE = 2_000;
-
-/** Puts the first `count` records into an empty index, as a snapshot would. */
-export async function fill(index: IndexStore, count: number, dimensions: number): Promise<void> {
-  let digest = EMPTY_DIGEST;
-  for (let number = 0; number < count; number += 1) {
-    digest = addDigest(digest, benchRecord(number, dimensions).digest);
+  vector(n: number): Float32Array {
+    // Windows that overlap, each beginning elsewhere: as good as independent for a search.
+    const from = (n * 7_919) % (this.#noise.length - this.#dimensions);
+    return this.#noise.subarray(from, from + this.#dimensions);
   }
-  const position = { seq: count, digest, sourceTime: 1, count };
-  const records = pages(count, dimensions);
-  await index.restore({ position, epoch: 1, watermarks: NO_WATERMARKS, records });
+
+  record(n: number): StoredRecord {
+    return { ...this.#contents(n), digest: this.#digests[n] ?? "" };
+  }
+
+  entry(n: number): LogEntry {
+    const { vector, labels, ...record } = this.#contents(n);
+    const base64 = Buffer.from(vector).toString("base64");
+    const about = { seq: n + 1, epoch: 1, op: "upsert", sourceTime: 1, digestAfter: "" } as const;
+    return { ...about, ...record, labels: [...labels], vector: base64 };
+  }
+
+  async *pages(size: number): AsyncIterable<readonly StoredRecord[]> {
+    const count = this.#digests.length;
+    for (let at = 0; at < count; at += size) {
+      const length = Math.min(size, count - at);
+      yield Array.from({ length }, (_, n) => this.record(at + n));
+      // As a source that is read from elsewhere would: other work has its turn between pages.
+      await new Promise(setImmediate);
+    }
+  }
+
+  #contents(n: number): Omit<StoredRecord, "digest"> {
+    const { buffer, byteOffset, byteLength } = this.vector(n);
+    return {
+      id: `document-${n}`,
+      audience: n % 10 === 0 ? `tenant-${n % 7}` : "public",
+      labels: [],
+      embedding: EMBEDDING,
+      vector: new Uint8Array(buffer, byteOffset, byteLength),
+      title: `Document ${n}`,
+      text: TEXT,
+      payload: {},
+    };
+  }
 }
 
-async function* pages(count: number, dimensions: number): AsyncIterable<StoredRecord[]> {
-  for (let from = 0; from < count; from += PAGE) {
-    const size = Math.min(PAGE, count - from);
-    yield Array.from({ length: size }, (_, at) => benchRecord(from + at, dimensions));
-  }
+/** A plain generator with a fixed seed: benchmarks must compare like with like. */
+function noise(length: number): Float32Array {
+  let state = 0x9e3779b9;
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
 }

@@ -42,3 +42,18 @@ test("an empty index agrees with every release", async () => {
   await fill(estate.data.region("eu-west").index("handbook"));
   assert.deepEqual(await indexEmbeddings(estate), new Map());
 });
+
+test("a restored index bears the version of its records, though its log is empty", async () => {
+  using data = tempFolder({});
+  const estate = openEstate({ spec: SPEC, data: data.path });
+  const from = join(data.path, "elsewhere.db");
+  await fill(from, "lexical@2026-03");
+  const [source, copy] = [
+    await openSqliteIndex({ path: from }),
+    await openSqliteIndex({ path: estate.data.region("eu-west").index("handbook") }),
+  ];
+  const snapshot = await source.openSnapshot();
+  await copy.restore({ ...snapshot, records: snapshot.records(10) });
+  for (const opened of [snapshot, source, copy]) await opened.close();
+  assert.deepEqual(await indexEmbeddings(estate), new Map([["handbook", ["lexical@2026-03"]]]));
+});

@@ -1,7 +1,11 @@
 import { existsSync } from "node:fs";
+import { LEAF_BITS, type RangeRef } from "../model/record.ts";
 import type { IndexStore } from "../ports/index.ts";
 import type { Estate } from "./estate.ts";
 import { openIndexes } from "./indexes.ts";
+
+/** How many log entries are looked through for the newest document. */
+const TAIL = 100;
 
 /**
  * Embedding versions that the newest record of each index bears, in whichever regions have a copy
@@ -25,7 +29,24 @@ async function copiesHere(estate: Estate, region: string): Promise<Map<string, I
   return there ? openIndexes(estate, region, { readOnly: true }) : new Map();
 }
 
+/** Of the newest logged document, or of any record where the log has none (after a restore). */
 async function newestVersion(index: IndexStore): Promise<string | null> {
   const { seq } = await index.position().catch(() => ({ seq: 0 }));
-  return seq === 0 ? null : ((await index.entryAt(seq))?.embedding ?? null);
+  if (seq === 0) return null;
+  const last = await index.entriesAfter(Math.max(0, seq - TAIL), TAIL);
+  // A watermark speaks of no document, and bears no version.
+  const document = last.findLast(({ op }) => op !== "watermark");
+  return document?.embedding ?? (await anyVersion(index));
+}
+
+async function anyVersion(index: IndexStore): Promise<string | null> {
+  let range: RangeRef = { prefix: 0, bits: 0 };
+  while (range.bits < LEAF_BITS) {
+    const parts = await index.sums([range], LEAF_BITS / 2);
+    const filled = parts.find(({ count }) => count > 0);
+    if (filled === undefined) return null;
+    range = { prefix: filled.prefix, bits: filled.bits };
+  }
+  const [record] = await index.recordsIn(range);
+  return record?.embedding ?? null;
 }

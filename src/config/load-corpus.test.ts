@@ -43,7 +43,9 @@ test("documents come in source order, whatever their files are called", () => {
     id: "early",
     title: "About early",
     audience: "public",
+    labels: [],
     text: "Text.",
+    payload: {},
     sourceTime: Date.UTC(2026, 0, 1),
   });
   assert.equal(documents[3]?.sourceTime, Date.UTC(2026, 4, 20, 8, 30));

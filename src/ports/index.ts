@@ -55,7 +55,10 @@ export interface IndexStore {
   search(query: IndexQuery): Promise<IndexHit[]>;
   /** Whether this copy may answer. */
   standing(): Promise<IndexStanding>;
-  /** Stops all answers for that reason, over restarts too; null lets it answer again. */
+  /**
+   * Stops all answers for that reason, over restarts and restores too; null lets it answer again:
+   * that is for whoever has proven what it holds.
+   */
   quarantine(because: string | null): Promise<void>;
   /** What the engine is, how it is set up, and why that is no good. */
   facts(): Promise<IndexFacts>;

@@ -155,7 +155,7 @@ export function provesHistories(make: MakeIndex): void {
         }
         for (const copy of copies.open) await copy.close();
       }),
-      { numRuns: 40 },
+      { numRuns: maker.durable === undefined ? 60 : 20 },
     );
   });
 }

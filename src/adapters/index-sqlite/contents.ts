@@ -44,24 +44,49 @@ export function find({ sql, key }: Connection, id: string): Held | null {
   return { n: Number(row.n), scope: Number(row.scope), digest: String(row.digest) };
 }
 
+type Written = DigestedRecord & { readonly digest: string };
+
 /** Writes a record in the place of the one that is `held`, or in a new one. */
 export function put(
-  { sql, key }: Connection,
-  record: DigestedRecord & { readonly digest: string },
+  connection: Connection,
+  record: Written,
   held: Held | null,
   scope: number,
 ): void {
+  if (held === null) insert(connection, record, scope);
+  else replace(connection, record, held, scope);
+}
+
+function insert({ sql, key }: Connection, record: Written, scope: number): void {
   const { id, vector, title, text, payload, digest } = record;
-  const { lastInsertRowid } = sql("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?)").run(
-    held?.n ?? null,
+  const { lastInsertRowid } = sql("INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?)").run(
     rangeKey(id, key),
     id,
     scope,
     Buffer.from(digest, "hex"),
     vector,
   );
+  // OR REPLACE: a text whose record was lost behind our back may lie there still.
   sql("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)").run(
     lastInsertRowid,
+    title,
+    text,
+    JSON.stringify(payload),
+  );
+}
+
+/** Updates, as rarely as can be, what stands in an index: each place is another page to write. */
+function replace({ sql }: Connection, record: Written, held: Held, scope: number): void {
+  const { n } = held;
+  const { vector, title, text, payload, digest } = record;
+  sql("UPDATE records SET digest = ?, vector = ? WHERE n = ?").run(
+    Buffer.from(digest, "hex"),
+    vector,
+    n,
+  );
+  if (scope !== held.scope) sql("UPDATE records SET scope = ? WHERE n = ?").run(scope, n);
+  sql("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)").run(
+    n,
     title,
     text,
     JSON.stringify(payload),

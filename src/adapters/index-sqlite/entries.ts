@@ -36,6 +36,7 @@ export function bytesOf(value: SQLOutputValue | undefined): Uint8Array {
 
 /** What is no list of texts is told as one label that nobody holds: see `payloadOf`. */
 export function labelsOf({ labels }: Row): string[] {
+  if (labels === "[]") return [];
   const value = parsed(labels);
   return Array.isArray(value) ? value.map(String) : [`unreadable: ${String(labels)}`];
 }

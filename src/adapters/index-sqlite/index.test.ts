@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -279,5 +279,60 @@ describe("a file that is no index", () => {
     const at = await bench(t);
     const index = await at.open(at.file("a/b/index.db"));
     assert.equal((await index.position()).seq, 0);
+  });
+});
+
+describe("an index file whose digests are keyed", () => {
+  const key = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
+
+  it("is refused under any other key, rather than called damaged", async (t) => {
+    const at = await bench(t);
+    const path = at.file("keyed.db");
+    const writer = await at.open(path, false, key(1));
+    await writer.append(1, [upsert("a")]);
+    const refused = {
+      ...fault(/keyed\.db was made with another digest key/),
+      next: /`indexes\.<name>\.digestKeyEnv`/,
+    };
+    for (const other of [undefined, key(2)]) {
+      await assert.rejects((await at.open(path, true, other)).position(), refused);
+      await assert.rejects((await at.open(path, false, other)).append(1, []), refused);
+    }
+    assert.deepEqual(await hitIds(await at.open(path, true, key(1)), {}), ["a"]);
+  });
+
+  it("takes its key at any time before it holds anything", async (t) => {
+    const at = await bench(t);
+    const path = at.file("empty.db");
+    await (await at.open(path)).close();
+    const writer = await at.open(path, false, key(1));
+    await writer.append(1, [upsert("a")]);
+    assert.deepEqual(await hitIds(writer, {}), ["a"]);
+  });
+});
+
+describe("a restore that was killed when its hot part answered", () => {
+  it("is forgotten by whoever opens the file to write", async (t) => {
+    const at = await bench(t);
+    const [path, from] = [at.file("half.db"), at.file("from.db")];
+    await filled(at, path, ["former"]);
+    await filled(at, from, ["a", "b", "c"]);
+    const [copy, source] = [await at.open(path), await at.open(from)];
+    const snapshot = await source.openSnapshot();
+    const reader = await at.open(path, true);
+    const records = async function* () {
+      yield* snapshot.records(1);
+      // All that a kill leaves is what is in the file now.
+      while ((await reader.standing()).kind !== "partial") await new Promise(setImmediate);
+      await copyFile(path, `${path}.left`);
+      await copyFile(`${path}-wal`, `${path}.left-wal`);
+    };
+    await copy.restore({ ...snapshot, records: records(), hot: 1 });
+    await snapshot.close();
+    const left = `${path}.left`;
+    assert.equal((await (await at.open(left, true)).standing()).kind, "partial");
+    const again = await at.open(left);
+    assert.deepEqual(await again.standing(), { kind: "whole" });
+    assert.deepEqual(await hitIds(again, {}), ["former"]);
   });
 });

@@ -1,16 +1,19 @@
 import type { IndexFacts } from "../../model/index-health.ts";
-import type { IndexStore } from "../../ports/index.ts";
+import type { IndexHit, IndexQuery, IndexStore } from "../../ports/index.ts";
 import { type Connection, type Place, unavailable } from "./connection.ts";
 import { entriesAfter, orphans, readEntry } from "./entries.ts";
 import { indexFile } from "./index-file.ts";
 import { readMeta, readWatermarks } from "./meta.ts";
 import { marks, recordsIn, recordsOf, sums } from "./ranges.ts";
 import { repair } from "./repair.ts";
-import { forgetHalf, restore } from "./restore.ts";
+import { restoresOf } from "./restore.ts";
+import { forgetHalf } from "./restore-work.ts";
 import { rewindTo, trimLog } from "./rewind.ts";
-import { searchThread } from "./search-thread.ts";
 import { openSnapshot } from "./snapshot.ts";
+import { Thread } from "./thread.ts";
 import { append, apply, fence, quarantine } from "./write.ts";
+
+const SEARCH = new URL("./search-worker.ts", import.meta.url);
 
 /**
  * One index in one SQLite file with a write-ahead log: one process writes (the agent), any number
@@ -19,7 +22,7 @@ import { append, apply, fence, quarantine } from "./write.ts";
  * Never throws for the file's sake: every call throws INDEX_UNAVAILABLE while the file is missing,
  * damaged or not ours, and works again as soon as it is not. So a gateway starts before its agent.
  *
- * Searches run on a thread of their own. Everything else is done within the call, on this thread: a
+ * Searches and restores run on threads of their own. Everything else is done within the call, on this thread: a
  * call holds up the process for its time.
  */
 export async function openSqliteIndex(
@@ -30,7 +33,7 @@ export async function openSqliteIndex(
 ): Promise<IndexStore> {
   const { readOnly = false, ...place } = options;
   const file = indexFile(place, readOnly);
-  const searches = searchThread(place);
+  const searches = new Thread<IndexQuery, IndexHit[]>(SEARCH, place);
   const read = file.use;
   const write = <T>(work: (connection: Connection) => T): T => {
     if (!readOnly) return file.use(work);
@@ -39,6 +42,7 @@ export async function openSqliteIndex(
       "Write through its agent.",
     );
   };
+  const restores = restoresOf(place, () => write(readMeta));
   // A writer's file exists from the start, so that readers tell "empty" from "no agent yet".
   await attempt(() => (readOnly ? read(readMeta) : write(forgetHalf)));
 
@@ -58,12 +62,13 @@ export async function openSqliteIndex(
     orphans: async () => read(orphans),
     trimLog: async (upTo) => write((connection) => trimLog(connection, upTo)),
 
-    search: searches.search,
+    // A copy: of a part of a longer array, all of that array would be sent.
+    search: async (query) => searches.ask({ ...query, vector: query.vector.slice() }),
     standing: async () => read(readMeta).standing,
     quarantine: async (because) => write((connection) => quarantine(connection, because)),
     facts: async () => {
       read(readMeta);
-      return FACTS;
+      return factsOf(place);
     },
 
     sums: async (ranges, split) => read((connection) => sums(connection, ranges, split)),
@@ -73,10 +78,10 @@ export async function openSqliteIndex(
     repair: async (fix) => write((connection) => repair(connection, fix)),
 
     openSnapshot: async () => openSnapshot(file),
-    restore: oneAtATime((from) => restore(write, from)),
+    restore: restores.restore,
     close: async () => {
       file.close();
-      await searches.close();
+      await Promise.all([searches.close(), restores.close()]);
     },
   };
 }
@@ -88,22 +93,8 @@ async function attempt(work: () => unknown): Promise<void> {
   } catch {}
 }
 
-/** Two restores at once would load into the same tables. */
-function oneAtATime<A, B>(work: (given: A) => Promise<B>): (given: A) => Promise<B> {
-  let busy = false;
-  return async (given) => {
-    if (busy) throw unavailable("index is being restored already", "Wait until that is done.");
-    busy = true;
-    return work(given).finally(() => {
-      busy = false;
-    });
-  };
+function factsOf({ digestKey }: Place): IndexFacts {
+  const digests = digestKey === undefined ? "plain" : "keyed";
+  const settings = { search: "exact", metric: "cosine", numbers: "f32", digests };
+  return { engine: "sqlite", approximate: false, tenantGuard: "query", settings, faults: [] };
 }
-
-const FACTS: IndexFacts = {
-  engine: "sqlite",
-  approximate: false,
-  tenantGuard: "query",
-  settings: { search: "exact", metric: "cosine", numbers: "f32" },
-  faults: [],
-};

@@ -1,5 +1,5 @@
 import { LEAF_BITS } from "../../model/record.ts";
-import type { Sum } from "./range-sums.ts";
+import type { Sum } from "./sum.ts";
 
 const LEAVES = 2 ** LEAF_BITS;
 const WORDS = 4;

@@ -1,4 +1,5 @@
-import { rangeBounds } from "../../core/reconcile/digest.ts";
+import { addDigest, rangeBounds } from "../../core/reconcile/digest.ts";
+import { EMPTY_DIGEST } from "../../model/position.ts";
 import {
   LEAF_BITS,
   type RangeRef,
@@ -8,7 +9,7 @@ import {
 } from "../../model/record.ts";
 import { type Connection, oneMoment } from "./connection.ts";
 import { find, RECORD_COLUMNS, recordOf, recordTables } from "./contents.ts";
-import { hexOf, KEPT_LEVELS, NO_SUM, nodeOf, plus, type Sum } from "./range-sums.ts";
+import { KEPT_LEVELS, nodeOf } from "./sum.ts";
 
 /** See IndexStore.sums. */
 export function sums(
@@ -27,32 +28,31 @@ function refuseFiner(bits: number): void {
 }
 
 function partsOf(connection: Connection, { prefix, bits }: RangeRef, split: number): RangeSum[] {
-  const parts = 2 ** split;
+  const [parts, deeper] = [2 ** split, bits + split];
   const first = prefix * parts;
-  const found = keptSums(connection, first, parts, bits + split);
-  return Array.from({ length: parts }, (_, n) => {
-    const { count, sum } = found[n] ?? NO_SUM;
-    return { prefix: first + n, bits: bits + split, count, digest: hexOf(sum) };
-  });
+  const sums = Array.from(
+    { length: parts },
+    (_, n): RangeSum => ({ prefix: first + n, bits: deeper, count: 0, digest: EMPTY_DIGEST }),
+  );
+  addKept(connection, sums, first, deeper);
+  return sums;
 }
 
-/** Sums of `parts` neighbouring ranges, added up from the next finer level that is kept. */
-function keptSums(
-  { sql }: Connection,
-  first: number,
-  parts: number,
-  bits: number,
-): (Sum | undefined)[] {
+/** Adds to neighbouring ranges, from `first` on, what is kept of them at the next finer level. */
+function addKept({ sql }: Connection, sums: RangeSum[], first: number, bits: number): void {
   const level = KEPT_LEVELS.find((kept) => kept >= bits) ?? LEAF_BITS;
   const width = 2 ** (level - bits);
   const from = nodeOf(first * width, level);
-  const found: (Sum | undefined)[] = [];
   const rows = sql("SELECT node, count, sum FROM ranges WHERE node >= ? AND node < ?");
-  for (const { node, count, sum } of rows.iterate(from, from + parts * width)) {
-    const at = Math.floor((Number(node) - from) / width);
-    found[at] = plus(found[at] ?? NO_SUM, { count: Number(count), sum: BigInt(`0x${sum}`) });
+  for (const row of rows.all(from, from + sums.length * width)) {
+    const at = Math.floor((Number(row.node) - from) / width);
+    const sum = sums[at];
+    if (sum === undefined) continue;
+    const [count, digest] = [Number(row.count), String(row.sum)];
+    // Mostly there is nothing to add it to, and a sum is told as it stands.
+    const total = sum.count === 0 ? digest : addDigest(sum.digest, digest);
+    sums[at] = { ...sum, count: sum.count + count, digest: total };
   }
-  return found;
 }
 
 /** See IndexStore.marks. */

@@ -4,8 +4,9 @@ import type { IndexRepair } from "../../ports/index.ts";
 import { type Connection, corrupt, diverged, transaction } from "./connection.ts";
 import { drop, find, put } from "./contents.ts";
 import { readMeta } from "./meta.ts";
-import { leafNode, recount } from "./range-sums.ts";
+import { recount } from "./range-sums.ts";
 import { Scopes } from "./scopes.ts";
+import { leafNode } from "./sum.ts";
 
 /** See IndexStore.repair. */
 export function repair(connection: Connection, fix: IndexRepair): void {

@@ -1,153 +1,78 @@
-import { rangeKey, recordDigest } from "../../core/reconcile/digest.ts";
 import type { Position } from "../../model/position.ts";
-import type { StoredRecord } from "../../model/record.ts";
 import type { IndexRestore } from "../../ports/index.ts";
-import { type Connection, corrupt, diverged, transaction } from "./connection.ts";
-import { LeafSums } from "./leaf-sums.ts";
-import { readMeta, writeBase, writePosition, writeWatermarks } from "./meta.ts";
-import { ancestors, hexOf, NO_SUM, plus } from "./range-sums.ts";
-import { dropNext, dropOld, indexNext, makeNext, NEXT, swapTables } from "./restore-tables.ts";
-import { Scopes } from "./scopes.ts";
+import { type Place, unavailable } from "./connection.ts";
+import { type PackedPage, packPage } from "./restore-page.ts";
+import type { RestoreGoal } from "./restore-work.ts";
+import { Thread } from "./thread.ts";
 
-/** Runs work on the file as it is then: between two pages it may have been closed or replaced. */
-type Use = <T>(work: (connection: Connection) => T) => T;
+/** What the restoring thread is asked, in this order; `abandon` at any time. */
+export type RestoreQuestion =
+  | { readonly do: "start"; readonly goal: RestoreGoal }
+  | { readonly do: "load"; readonly page: PackedPage }
+  | { readonly do: "finish" }
+  | { readonly do: "abandon" };
 
-/**
- * See IndexStore.restore. The snapshot is loaded into tables of its own, which take the place of
- * the live ones in one transaction when they are whole. Until then the former contents answer, or
- * the snapshot's hot part out of the new tables, and a kill leaves them as they were.
- */
-export async function restore(use: Use, from: IndexRestore): Promise<Position> {
-  use((connection) => transaction(connection, () => start(connection)));
-  try {
-    const loaded = new LeafSums();
-    for await (const page of from.records) {
-      use((connection) => load(connection, page, loaded, from));
+const ENTRY = new URL("./restore-worker.ts", import.meta.url);
+
+/** Restores of one index file, one at a time, on a thread that lives as long as each. */
+export interface Restores {
+  restore(from: IndexRestore): Promise<Position>;
+  close(): Promise<void>;
+}
+
+/** `judge` throws when the file cannot be written, before a thread is started for it. */
+export function restoresOf(place: Place, judge: () => unknown): Restores {
+  let thread: Thread<RestoreQuestion, null> | null = null;
+
+  const restore = async (from: IndexRestore): Promise<Position> => {
+    judge();
+    // Two at once would load into the same tables.
+    if (thread !== null) throw unavailable(`index file ${place.path} is being restored`, WAIT);
+    thread = new Thread(ENTRY, place);
+    try {
+      await run(thread, from);
+    } finally {
+      await thread.close();
+      thread = null;
     }
-    judge(loaded, from.position);
-    use((connection) => finish(connection, loaded, from));
+    return { ...from.position };
+  };
+
+  const close = async (): Promise<void> => {
+    await thread?.close();
+  };
+  return { restore, close };
+}
+
+const WAIT = "Wait until that is done.";
+
+/** The next page is fetched while one is loaded: source and index each have a core. */
+async function run(
+  thread: Thread<RestoreQuestion, null>,
+  { records, ...from }: IndexRestore,
+): Promise<void> {
+  const goal = goalOf(from);
+  let loading: Promise<unknown> = thread.ask({ do: "start", goal });
+  try {
+    for await (const page of records) {
+      await loading;
+      const packed = packPage(page);
+      loading = thread.ask({ do: "load", page: packed }, [packed.vectors]);
+      // Whoever awaits it hears of it; a source that is slow may come to that much later.
+      loading.catch(() => undefined);
+    }
+    await loading;
+    await thread.ask({ do: "finish" });
   } catch (error) {
-    abandon(use);
+    await loading.catch(() => undefined);
+    // Why the restore failed is what its caller must hear. What cannot be taken away now (the disk
+    // is full, the index was closed), the next to open the file forgets.
+    await thread.ask({ do: "abandon" }).catch(() => undefined);
     throw error;
   }
-  use((connection) => transaction(connection, () => dropOld(connection)));
-  return { ...from.position };
 }
 
-function start(connection: Connection): void {
-  showPart(connection, null, null);
-  makeNext(connection);
-}
-
-/** Never throws: why the restore failed is what its caller must hear. */
-function abandon(use: Use): void {
-  try {
-    use((connection) =>
-      transaction(connection, () => {
-        showPart(connection, null, null);
-        dropNext(connection);
-      }),
-    );
-  } catch {
-    // Closed, or out of disk: the next to open the file forgets the half restore.
-  }
-}
-
-/** What a killed process was loading, nobody goes on with. Its tables go with the next restore. */
-export function forgetHalf(connection: Connection): void {
-  const { loaded } = connection.sql("SELECT loaded FROM meta").get() ?? {};
-  if (loaded !== null) showPart(connection, null, null);
-}
-
-function load(
-  connection: Connection,
-  page: readonly StoredRecord[],
-  loaded: LeafSums,
-  { hot, position }: IndexRestore,
-): void {
-  lazily(connection, () =>
-    transaction(connection, () => {
-      insertAll(connection, page, loaded);
-      if (hot !== undefined && loaded.count >= hot) {
-        showPart(connection, loaded.count, position.count);
-      }
-    }),
-  );
-}
-
-/**
- * Pages need not be on disk when they are in: a kill or a power cut throws all of them away, and
- * what is on disk stays whole in any case. The last transaction waits for everything before it.
- */
-function lazily(connection: Connection, work: () => void): void {
-  connection.db.exec("PRAGMA synchronous = NORMAL");
-  try {
-    work();
-  } finally {
-    connection.db.exec("PRAGMA synchronous = FULL");
-  }
-}
-
-function insertAll(connection: Connection, page: readonly StoredRecord[], loaded: LeafSums): void {
-  const { sql, key } = connection;
-  const scopes = new Scopes(connection, NEXT);
-  const record = sql(`INSERT INTO ${NEXT}records VALUES (?, ?, ?, ?, ?, ?)`);
-  const texts = sql(`INSERT INTO ${NEXT}texts VALUES (?, ?, ?, ?)`);
-  for (const one of page) {
-    const { id, digest, vector, title, text, payload } = one;
-    if (recordDigest(one, key) !== digest) throw corrupt(id);
-    const place = rangeKey(id, key);
-    const bytes = Buffer.from(digest, "hex");
-    loaded.add(place, bytes);
-    record.run(loaded.count, place, id, scopes.of(one), bytes, vector);
-    texts.run(loaded.count, title, text, JSON.stringify(payload));
-  }
-}
-
-function showPart({ sql }: Connection, loaded: number | null, total: number | null): void {
-  sql("UPDATE meta SET loaded = ?, total = ?").run(loaded, total);
-}
-
-function judge(loaded: LeafSums, { seq, digest, count }: Position): void {
-  const { sum } = [...loaded.leaves().values()].reduce(plus, NO_SUM);
-  if (loaded.count === count && hexOf(sum) === digest) return;
-  throw diverged(`the snapshot's ${loaded.count} records do not sum up to seq ${seq}`);
-}
-
-function finish(connection: Connection, loaded: LeafSums, from: IndexRestore): void {
-  transaction(connection, () => {
-    const { epoch, generation } = readMeta(connection);
-    indexOnce(connection, generation + 1);
-    writeSums(connection, loaded);
-    swapTables(connection);
-    beginLog(connection, from);
-    showPart(connection, null, null);
-    connection.sql("UPDATE meta SET generation = ?").run(generation + 1);
-    writePosition(connection, { epoch: Math.max(epoch, from.epoch), position: from.position });
-  });
-}
-
-function indexOnce(connection: Connection, generation: number): void {
-  try {
-    indexNext(connection, generation);
-  } catch (error) {
-    const twice = error instanceof Error && /UNIQUE constraint failed/.test(error.message);
-    throw twice ? diverged("the snapshot has a record twice") : error;
-  }
-}
-
-function writeSums({ sql }: Connection, loaded: LeafSums): void {
-  const insert = sql(`INSERT INTO ${NEXT}ranges VALUES (?, ?, ?)`);
-  for (const [node, { count, sum }] of ancestors(loaded.leaves())) {
-    insert.run(node, count, hexOf(sum));
-  }
-}
-
-/** The orphans stay: they are of nobody's snapshot. */
-function beginLog(connection: Connection, { position, watermarks }: IndexRestore): void {
-  for (const table of ["log", "undo", "undo_watermarks"]) {
-    connection.sql(`DELETE FROM ${table}`).run();
-  }
-  writeBase(connection, position);
-  writeWatermarks(connection, watermarks);
+/** Nothing else: a caller may well give a whole snapshot, whose functions cannot be sent. */
+function goalOf({ position, epoch, watermarks, hot }: RestoreGoal): RestoreGoal {
+  return { position, epoch, watermarks, ...(hot === undefined ? {} : { hot }) };
 }

@@ -1,11 +1,11 @@
 import { rangeKey } from "../../core/reconcile/digest.ts";
-import type { LogEntry } from "../../model/change.ts";
 import { type Connection, diverged, transaction } from "./connection.ts";
 import { drop, find, put, recordOf } from "./contents.ts";
-import { ENTRY_COLUMNS, entriesAfter, wordOf } from "./entries.ts";
+import { ENTRY_COLUMNS, wordOf } from "./entries.ts";
 import { type Base, type Meta, readMeta, writeBase, writePosition } from "./meta.ts";
-import { leafNode, recount } from "./range-sums.ts";
+import { recount } from "./range-sums.ts";
 import { Scopes } from "./scopes.ts";
+import { leafNode } from "./sum.ts";
 
 /** See IndexStore.rewindTo. */
 export function rewindTo(connection: Connection, seq: number): number {
@@ -17,7 +17,7 @@ export function rewindTo(connection: Connection, seq: number): number {
     if (to < meta.base.seq) {
       throw diverged(`its log begins above ${meta.base.seq}, so it cannot go back to ${to}`);
     }
-    const gone = takeBack(connection, entriesAfter(connection, to, count));
+    const gone = takeBack(connection, to);
     orphan(connection, to);
     // The epoch stays: what this index has seen of ownership is not undone with its entries.
     const position = { ...baseAt(connection, meta, to), count: meta.position.count - gone };
@@ -26,18 +26,21 @@ export function rewindTo(connection: Connection, seq: number): number {
   });
 }
 
-/** Undoes these entries, the last one first. Gives by how many records there are fewer. */
-function takeBack(connection: Connection, entries: readonly LogEntry[]): number {
+/** Undoes the entries above a seq, the last one first. Gives by how many records there are fewer. */
+function takeBack(connection: Connection, above: number): number {
   const scopes = new Scopes(connection);
   const leaves = new Set<number>();
   let gone = 0;
-  for (const entry of entries.toReversed()) {
-    if (entry.op === "watermark") {
-      lower(connection, entry);
-      continue;
+  const rows = connection.sql(
+    "SELECT seq, op, id, audience FROM log WHERE seq > ? ORDER BY seq DESC",
+  );
+  for (const row of rows.iterate(above)) {
+    const [seq, id] = [Number(row.seq), String(row.id)];
+    if (row.op === "watermark") lower(connection, seq, String(row.audience));
+    else {
+      gone += undo(connection, { seq, id, written: row.op === "upsert" }, scopes);
+      leaves.add(leafNode(rangeKey(id, connection.key)));
     }
-    gone += undo(connection, entry, scopes);
-    leaves.add(leafNode(rangeKey(entry.id, connection.key)));
   }
   // Counted anew rather than subtracted: a record that was lost behind our back has nothing that
   // could be taken off, and the sums would go on speaking of it.
@@ -46,7 +49,14 @@ function takeBack(connection: Connection, entries: readonly LogEntry[]): number 
   return gone;
 }
 
-function undo(connection: Connection, { seq, op, id }: LogEntry, scopes: Scopes): number {
+interface Undone {
+  readonly seq: number;
+  readonly id: string;
+  /** Whether the entry wrote a record; else it deleted one. */
+  readonly written: boolean;
+}
+
+function undo(connection: Connection, { seq, id, written }: Undone, scopes: Scopes): number {
   const held = find(connection, id);
   const row = connection
     .sql(`
@@ -58,11 +68,10 @@ function undo(connection: Connection, { seq, op, id }: LogEntry, scopes: Scopes)
     const before = recordOf(row);
     put(connection, before, held, scopes.of(before));
   } else if (held !== null) drop(connection, held);
-  const [now, then] = [op === "upsert" ? 1 : 0, row === undefined ? 0 : 1];
-  return now - then;
+  return (written ? 1 : 0) - (row === undefined ? 0 : 1);
 }
 
-function lower({ sql }: Connection, { seq, audience }: LogEntry): void {
+function lower({ sql }: Connection, seq: number, audience: string): void {
   const before = sql("SELECT source_time FROM undo_watermarks WHERE seq = ?").get(seq);
   const time = before?.source_time ?? null;
   if (time === null) sql("DELETE FROM watermarks WHERE audience = ?").run(audience);

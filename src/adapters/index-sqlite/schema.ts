@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { EMPTY_POSITION } from "../../model/position.ts";
+import { hexOf } from "./sum.ts";
 
 /** "TILo" in ASCII: tells a Tideover index from any other SQLite file. */
 const APPLICATION = 0x54494c6f;
@@ -111,7 +111,7 @@ const TABLES = `
     total INTEGER
   ) STRICT;`;
 
-const EMPTY = EMPTY_POSITION.digest;
+const EMPTY = hexOf(0n);
 
 /** Makes the tables of a new file. Changes nothing in a file that is not ours. */
 export function createTables(db: DatabaseSync, keyCheck: string): void {
@@ -127,7 +127,13 @@ export function createTables(db: DatabaseSync, keyCheck: string): void {
     const meta = "INSERT INTO meta VALUES (1, 0, 0, ?, 0, 0, 0, ?, 0, ?, 0, NULL, NULL, NULL)";
     db.prepare(meta).run(EMPTY, EMPTY, keyCheck);
   }
+  if (pragma(db, "user_version") === FORMAT) adoptKey(db, keyCheck);
   db.exec("COMMIT");
+}
+
+/** An index that never held anything has no digests yet that another key could contradict. */
+function adoptKey(db: DatabaseSync, keyCheck: string): void {
+  db.prepare("UPDATE meta SET key_check = ?1 WHERE seq = 0 AND key_check <> ?1").run(keyCheck);
 }
 
 /** Why this file is no whole index of ours, and what to do; null when it is. */
