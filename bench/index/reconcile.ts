@@ -12,7 +12,7 @@ import { scrubAll } from "../../src/region/indexes/scrub.ts";
 import { median, shown, table } from "../support/figures.ts";
 import { type BenchAgents, INDEX, startAgents } from "./agents.ts";
 import type { IndexBench } from "./part.ts";
-import { benchRecord, fill, ownBytes } from "./reconcile-records.ts";
+import { benchRecord, fill, ownBytes } from "./vectors.ts";
 
 const DIMENSIONS = 128;
 const ROOT = { prefix: 0, bits: 0 };
