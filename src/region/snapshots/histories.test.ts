@@ -60,7 +60,8 @@ class Estate {
 
   async snapshot(): Promise<void> {
     const snapshot = await this.owner.openSnapshot();
-    const layers = await Array.fromAsync(snapshot.records(2), (page) => packRecords(page));
+    const layers: Buffer[] = [];
+    for await (const page of snapshot.records(2)) layers.push(packRecords(page));
     const { position, epoch, watermarks } = snapshot;
     this.kept.push({ position, epoch, watermarks, layers });
   }
