@@ -60,6 +60,16 @@ const restoreWordSchema = z.object({
 });
 export type RestoreWord = z.infer<typeof restoreWordSchema>;
 
+const reindexSchema = z.object({
+  reindex: z
+    .object({
+      ...{ embedding: z.string(), done: z.int(), total: z.int() },
+      ...{ running: z.boolean(), error: z.string().nullable() },
+    })
+    .nullable(),
+});
+export type ReindexWord = z.infer<typeof reindexSchema>["reindex"];
+
 const repairSchema = z.object({ cured: z.boolean(), because: z.string() });
 
 /** One region's copy of one index; `error` says why its agent did not say. */
@@ -129,6 +139,18 @@ export class IndexAgents {
   restoreState(region: string, index: string): Promise<RestoreWord> {
     const path = AGENT_PATHS.restore(index);
     return this.#ask(region, { path, timeoutMs: ASK_MS }, restoreWordSchema);
+  }
+
+  /** Begins it, or joins the one that is under way. Throws PEER_UNAVAILABLE. */
+  async reindex(region: string, index: string): Promise<void> {
+    const path = AGENT_PATHS.reindex(index);
+    await this.#ask(region, { path, body: {}, timeoutMs: ASK_MS }, reindexSchema);
+  }
+
+  /** null when none was begun since the agent's start. Throws PEER_UNAVAILABLE. */
+  async reindexState(region: string, index: string): Promise<ReindexWord> {
+    const path = AGENT_PATHS.reindex(index);
+    return (await this.#ask(region, { path, timeoutMs: ASK_MS }, reindexSchema)).reindex;
   }
 
   close(): Promise<void> {

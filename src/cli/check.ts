@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { openEstate } from "../app/estate.ts";
 import { FaultsError } from "../config/faults.ts";
 import { faultsAsJson, formatFaults } from "../config/format-faults.ts";
+import { adviseOn } from "../config/spec-rules.ts";
 import { EXIT } from "./exit-codes.ts";
 import { jsonOption } from "./options.ts";
 import { print, printJson } from "./output.ts";
@@ -14,8 +15,9 @@ export function checkCommand(): Command {
     .action((spec: string, flags: { json: boolean }) => {
       try {
         const estate = openEstate({ spec });
-        if (flags.json) printJson({ ok: true, estate: estate.spec.estate, faults: [] });
-        else print(sound(estate));
+        const advice = adviseOn(estate.spec);
+        if (flags.json) printJson({ ok: true, estate: estate.spec.estate, faults: [], advice });
+        else for (const line of [sound(estate), ...advice.map(warning)]) print(line);
       } catch (error) {
         if (!(error instanceof FaultsError)) throw error;
         if (flags.json) printJson(faultsAsJson(error.faults));
@@ -23,6 +25,10 @@ export function checkCommand(): Command {
         process.exitCode = EXIT.usage;
       }
     });
+}
+
+function warning(line: string): string {
+  return `warning: ${line}`;
 }
 
 function sound({ specPath, spec, release }: ReturnType<typeof openEstate>): string {

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { IndexAgents, type IndexCopy, type OfCopy } from "../app/ask-indexes.ts";
 import type { Estate } from "../app/estate.ts";
 import type { IndexStanding } from "../model/index-health.ts";
+import type { RestoreState } from "../model/restore.ts";
 import { formatDuration } from "../model/units.ts";
 import { chosenIndexes, indexOption } from "./choose-index.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -97,10 +98,18 @@ function standingWord(standing: IndexStanding): string {
   return `${standing.kind} ${standing.loaded}/${standing.total}`;
 }
 
+/** How far a restore is, and how much of the observed traffic is answered by what is in. */
+function restoreWord({ snapshot, loaded, total, servable }: RestoreState): string {
+  if (snapshot === null) return "looking for a snapshot that fits";
+  const share = servable === null ? "" : `, ${(servable * 100).toFixed(1)} % of the traffic`;
+  return `${loaded} of ${total} records${share}`;
+}
+
 function remarks({ region, index, told, error }: OfCopy<IndexCopy>): string[] {
   if (told === null) return [`${region}: ${index}: ${paint("red", error)}`];
-  const { fault, standing, scrub } = told;
+  const { fault, standing, scrub, restore } = told;
   const lines: string[] = [];
+  if (restore !== undefined) lines.push(`is restored: ${restoreWord(restore)}`);
   if (fault != null) lines.push(`${paint("red", fault.kind)}: ${fault.because}`);
   else if (standing?.kind === "quarantined") lines.push(standing.because);
   if (lines.length > 0 && scrub?.cure != null) lines.push(scrub.cure);

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { indexIngestCommand } from "./index-ingest.ts";
+import { indexReindexCommand } from "./index-reindex.ts";
 import { indexRepairCommand } from "./index-repair.ts";
 import { indexRestoreCommand } from "./index-restore.ts";
 import { indexSnapshotCommand } from "./index-snapshot.ts";
@@ -20,5 +21,6 @@ export function indexCommand(): Command {
     .addCommand(indexRepairCommand())
     .addCommand(indexTailCommand())
     .addCommand(indexSnapshotCommand())
-    .addCommand(indexRestoreCommand());
+    .addCommand(indexRestoreCommand())
+    .addCommand(indexReindexCommand());
 }

@@ -1,5 +1,6 @@
 import type { Spec } from "../model/spec.ts";
 import * as addresses from "./rules/addresses.ts";
+import { ADVICE } from "./rules/advice.ts";
 import * as beside from "./rules/beside.ts";
 import * as components from "./rules/components.ts";
 import * as engines from "./rules/engines.ts";
@@ -72,4 +73,11 @@ export function judgeSpec(spec: Spec, files: Beside | null): Finding[] {
   const between = SPEC_RULES.flatMap((rule) => rule(spec));
   if (files === null) return between;
   return [...between, ...FILE_RULES.flatMap((rule) => rule(spec, files))];
+}
+
+/** What may be meant and is worth a word, one line each: `indexes.docs.x says …; write …`. */
+export function adviseOn(spec: Spec): string[] {
+  return ADVICE.flatMap((rule) => rule(spec)).map(
+    ({ path, message, instead }) => `${path.join(".")} ${message}; ${instead}`,
+  );
 }

@@ -7,6 +7,7 @@ import type { IndexStore } from "../ports/index.ts";
 import { Bell } from "./bell.ts";
 import { IndexHealth } from "./indexes/health.ts";
 import { Mutex } from "./mutex.ts";
+import { Reindexing } from "./reindexing.ts";
 import { Restoring } from "./snapshots/restoring.ts";
 
 /** This region's copy of an index, with what is known of its owner. */
@@ -20,6 +21,7 @@ export class LocalIndex {
   /** Held while a snapshot is taken, copied or let go of. */
   readonly snapshotting = new Mutex();
   readonly restoring = new Restoring();
+  readonly reindexing = new Reindexing();
   /** Told when this region, as the owner, has written. */
   readonly written = new Bell();
   readonly health = new IndexHealth();

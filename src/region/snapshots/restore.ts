@@ -14,7 +14,9 @@ import type { LocalIndex } from "../local-index.ts";
 import type { SnapshotPlaces } from "../options.ts";
 import { askJson } from "../peer.ts";
 import type { World } from "../world.ts";
+import { keptOf, placesOf } from "./places.ts";
 import { type FoundSnapshot, findSnapshot, snapshotRecords, snapshotTags } from "./read.ts";
+import { retireSnapshots } from "./take.ts";
 
 /** Records that are written between two looks at the rest of the world. */
 const SLICE = 1_000;
@@ -46,6 +48,7 @@ export function restoreCopy(world: World, local: LocalIndex, because: string): P
       const found = await usable(world, local, ownership, places);
       await load(world, local, places, found, ownership);
       const { digest, config } = found;
+      await retireSnapshots(places.own, local.name, keptOf(world, local), new Set([digest]));
       logger.info(
         { index: local.name, snapshot: digest, seq: config.position.seq, records: config.records },
         `${region} has restored ${local.name} to seq ${config.position.seq}; it follows ${ownership.region} from there`,
@@ -78,15 +81,6 @@ export function restoreOwner(world: World, local: LocalIndex, ref: string | null
     },
     () => clock.monotonic(),
   );
-}
-
-export function placesOf(world: World): SnapshotPlaces {
-  const { snapshots } = world.options;
-  if (snapshots !== undefined) return snapshots;
-  throw new TideoverError("this agent was given no place for snapshots", {
-    code: "NOT_READY",
-    next: "Start it with `tideover agent`, which gives it one.",
-  });
 }
 
 /** Throws what the owner throws when nothing here fits, and it cannot give one either. */

@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { TideoverError } from "../../lib/errors.ts";
 import { AGENT_PATHS } from "../../wire/headers.ts";
+import { beginReindex } from "../reindex.ts";
 import { type Asked, body, ofIndex, type Route } from "../route.ts";
 import type { World } from "../world.ts";
+import { placesOf } from "./places.ts";
 import { findSnapshot, snapshotTags } from "./read.ts";
-import { placesOf, restoreCopy, restoreOwner } from "./restore.ts";
+import { restoreCopy, restoreOwner } from "./restore.ts";
 import { takeHere } from "./take-here.ts";
 
 export const SNAPSHOT_ROUTES: readonly Route[] = [
@@ -12,6 +14,8 @@ export const SNAPSHOT_ROUTES: readonly Route[] = [
   { method: "POST", path: ofIndex(AGENT_PATHS.snapshots), answer: take },
   { method: "GET", path: ofIndex(AGENT_PATHS.restore), answer: restoreState },
   { method: "POST", path: ofIndex(AGENT_PATHS.restore), answer: restore },
+  { method: "GET", path: ofIndex(AGENT_PATHS.reindex), answer: reindexState },
+  { method: "POST", path: ofIndex(AGENT_PATHS.reindex), answer: reindex },
 ];
 
 async function take(world: World, { index }: Asked) {
@@ -59,6 +63,15 @@ async function restoreState(world: World, { index }: Asked) {
     position: await store.position(),
     error: restoring.lastError,
   };
+}
+
+async function reindex(world: World, { index }: Asked) {
+  const local = world.index(index);
+  return { reindex: beginReindex(world, local) };
+}
+
+async function reindexState(world: World, { index }: Asked) {
+  return { reindex: world.index(index).reindexing.state };
 }
 
 function ownsIt(world: World, index: string): TideoverError {

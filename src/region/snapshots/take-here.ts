@@ -1,12 +1,11 @@
 import { gapAfter } from "../../core/reconcile/gap.ts";
 import { TideoverError } from "../../lib/errors.ts";
-import { snapshotsOf } from "../../model/replication.ts";
 import { askOwner } from "../ask-owner.ts";
 import type { LocalIndex } from "../local-index.ts";
 import type { World } from "../world.ts";
 import { hitsOf } from "./hits.ts";
-import { placesOf } from "./restore.ts";
-import { type TakenSnapshot, takeSnapshot } from "./take.ts";
+import { keptOf, placesOf } from "./places.ts";
+import { retireSnapshots, type TakenSnapshot, takeSnapshot } from "./take.ts";
 
 /**
  * Takes a snapshot of this region's copy into its own layout. Refuses a copy that may not answer,
@@ -27,6 +26,7 @@ export function takeHere(world: World, local: LocalIndex): Promise<TakenSnapshot
       digestKey: world.options.digestKeys?.get(local.name),
       signal: world.stop.signal,
     });
+    await retireSnapshots(own, local.name, keptOf(world, local), local.restoring.inUse);
     const { digest, config, bytes, newBytes } = taken;
     world.options.logger.info(
       { index: local.name, snapshot: digest, seq: config.position.seq, bytes, newBytes },
@@ -35,14 +35,6 @@ export function takeHere(world: World, local: LocalIndex): Promise<TakenSnapshot
     return taken;
   });
 }
-
-/** How many snapshots of an index a region keeps, also where none are taken unasked. */
-export function keptOf(world: World, { name }: LocalIndex): number {
-  const replication = world.indexSpec(name)?.replication;
-  return (replication === undefined ? null : snapshotsOf(replication))?.keep ?? DEFAULT_KEPT;
-}
-
-const DEFAULT_KEPT = 3;
 
 async function mustBeWhole({ name, store, restoring }: LocalIndex): Promise<void> {
   const standing = await store.standing();
