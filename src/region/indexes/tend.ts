@@ -18,8 +18,10 @@ import { rebuild } from "./rebuild.ts";
 import { describeMended, mend } from "./repair.ts";
 import { scrubAll, scrubSome } from "./scrub.ts";
 
-/** Time between two proofs by searches, which are dearer than looking at a share of the records. */
+/** Least time between two proofs by searches. */
 const PROVE_MS = 15_000;
+/** And so many times as long as the last one took: in a large index each search is dear. */
+const PROVE_REST = 50;
 /** A copy that could not be cured is examined again after ten times as long as it took, within these. */
 const REST_MS = 2_000;
 const LONGEST_REST_MS = 300_000;
@@ -53,10 +55,11 @@ async function looksWell(world: World, local: LocalIndex): Promise<boolean> {
     local.health.restUntil = 0;
     return false;
   }
-  const { provenAt } = local.health;
-  if (provenAt !== null && clock.monotonic() - provenAt < PROVE_MS) return true;
-  local.health.provenAt = clock.monotonic();
+  const began = clock.monotonic();
+  if (began < local.health.proveAfter) return true;
   const { measures } = await measure(world, local, []);
+  const ended = clock.monotonic();
+  local.health.proveAfter = ended + Math.max(PROVE_MS, PROVE_REST * (ended - began));
   const fault = diagnose(measures);
   if (fault === null) return true;
   await quarantine(world, local, fault.because);
