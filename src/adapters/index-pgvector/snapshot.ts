@@ -2,7 +2,7 @@ import type { StoredRecord } from "../../model/record.ts";
 import type { IndexSnapshot } from "../../ports/index.ts";
 import { texts } from "./binary.ts";
 import type { Session } from "./database.ts";
-import { type Meta, RECORD_COLUMNS, type Row, recordOf, wanted } from "./rows.ts";
+import { type Meta, RECORD_COLUMNS, recordOf, wanted } from "./rows.ts";
 import type { Tables } from "./tables.ts";
 import { toColumn } from "./text.ts";
 import { diverged } from "./write.ts";
@@ -60,8 +60,8 @@ async function* pages(
     if (records.length > 0) yield records;
   }
   const told = new Set(hot);
-  for (let after: string | null = ""; after !== null; ) {
-    const from: string = after;
+  for (let after: Place | null = START; after !== null; ) {
+    const from: Place = after;
     const { records, end } = await page((session) => recordsAfter(session, seq, from, limit));
     const fresh = records.filter(({ id }) => !told.has(id));
     for (let at = 0; at < fresh.length; at += limit) yield fresh.slice(at, at + limit);
@@ -69,18 +69,25 @@ async function* pages(
   }
 }
 
+/** Where a record stands in the order of a snapshot. */
+interface Place {
+  readonly key: number;
+  readonly id: string;
+}
+const START: Place = { key: -1, id: "" };
+
 /** Of each of these documents that was touched since, the image that was taken first. */
 function images(where: string): string {
   return `SELECT DISTINCT ON (undo.id) undo.* FROM undo JOIN log USING (seq)
     WHERE seq > $1 AND op <> 'watermark' AND ${where} ORDER BY undo.id, seq`;
 }
 
-function asOf(where: (column: string) => string): string {
-  return `WITH image AS (${images(where("undo.id"))})
-    SELECT ${RECORD_COLUMNS} FROM records
-    WHERE ${where("id")} AND NOT EXISTS (SELECT FROM image WHERE image.id = records.id)
+function asOf(records: string, touched: string): string {
+  return `WITH image AS (${images(touched)})
+    SELECT range_key, ${RECORD_COLUMNS} FROM records
+    WHERE ${records} AND NOT EXISTS (SELECT FROM image WHERE image.id = records.id)
     UNION ALL
-    SELECT ${RECORD_COLUMNS} FROM image WHERE digest IS NOT NULL`;
+    SELECT range_key, ${RECORD_COLUMNS} FROM image WHERE digest IS NOT NULL`;
 }
 
 async function recordsOf(
@@ -88,35 +95,40 @@ async function recordsOf(
   seq: number,
   ids: readonly string[],
 ): Promise<StoredRecord[]> {
-  const rows = await session.all(
-    asOf((column) => `${column} = ANY ($2::text[])`),
-    [seq, texts(ids)],
-  );
+  const rows = await session.all(asOf("id = ANY ($2::text[])", "undo.id = ANY ($2::text[])"), [
+    seq,
+    texts(ids),
+  ]);
   const byId = new Map(rows.map(recordOf).map((record) => [toColumn(record.id), record]));
   return ids.flatMap((id) => byId.get(id) ?? []);
 }
 
-/** A share by id: the next `limit` records that there are now, and what else was among them. */
+/** The next `limit` records that there are now, by range key, and what else was among them. */
 async function recordsAfter(
   session: Session,
   seq: number,
-  after: string,
+  after: Place,
   limit: number,
-): Promise<{ records: StoredRecord[]; end: string | null }> {
+): Promise<{ records: StoredRecord[]; end: Place | null }> {
   const [last] = await session.all(
-    "SELECT id FROM records WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1",
-    [after, limit - 1],
+    `SELECT range_key, id FROM records WHERE (range_key, id) > ($1::bigint, $2)
+     ORDER BY range_key, id OFFSET $3 LIMIT 1`,
+    [after.key, after.id, limit - 1],
   );
-  const end = last === undefined ? null : String(last.id);
-  const rows: Row[] =
-    end === null
-      ? await session.all(
-          asOf((column) => `${column} > $2`),
-          [seq, after],
-        )
-      : await session.all(
-          asOf((column) => `${column} > $2 AND ${column} <= $3`),
-          [seq, after, end],
-        );
+  const end = last === undefined ? null : { key: Number(last.range_key), id: String(last.id) };
+  const rows = await session.all(
+    `${asOf(between("records"), `(undo.range_key IS NULL OR (${between("undo")}))`)}
+     ORDER BY range_key, id`,
+    [seq, after.key, after.id, end?.key ?? BEHIND_ALL, end?.id ?? ""],
+  );
   return { records: rows.map(recordOf), end };
+}
+
+/** Range keys have 32 bits. */
+const BEHIND_ALL = 2 ** 32;
+
+/** An image of what was not there yet has no range key: it hides a record, wherever that is. */
+function between(table: string): string {
+  const place = `(${table}.range_key, ${table}.id)`;
+  return `${place} > ($2::bigint, $3) AND ${place} <= ($4::bigint, $5)`;
 }
