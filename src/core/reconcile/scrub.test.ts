@@ -103,6 +103,10 @@ describe("a scrub of a range", () => {
     assert.ok(here);
     const findings = judgeRange(ROOT, [here], [record("a"), record("b")]);
     assert.deepEqual(kinds(findings), ["misplaced"]);
+    // Its own range lacks it, and all the same nothing is lost.
+    const [there] = keptSums([record("b")]);
+    assert.ok(there);
+    assert.equal(missingOf([...findings, ...judgeRange(ROOT, [there], [])]), 0);
   });
 
   it("finds any one record that was altered, taken away or doubled", () => {

@@ -14,8 +14,8 @@ export class IndexHealth {
   cure: string | null = null;
   /** Monotonic ms before which the copy is not examined again, for it costs a whole look. */
   restUntil = 0;
-  /** Monotonic ms of the last proof by searches; null before the first. */
-  provenAt: number | null = null;
+  /** Monotonic ms before which its searches are not tried again. */
+  proveAfter = Number.NEGATIVE_INFINITY;
   /** The pass under way: where it goes on (a range key), and what it has seen. */
   readonly pass = { next: 0, records: 0, versions: new Map<string, number>() };
   /** Records by the embedding version that they name, in the last whole pass. */

@@ -14,7 +14,7 @@ import type { LocalIndex } from "../local-index.ts";
 import type { World } from "../world.ts";
 import { writeAsReplica } from "../write-as-replica.ts";
 import { IndexPeer } from "./ask.ts";
-import { compareWith } from "./compare.ts";
+import { type Compared, compareWith } from "./compare.ts";
 import { recordsFromLog } from "./from-log.ts";
 
 /** Records put or dropped in one write of the index. */
@@ -85,9 +85,10 @@ interface Source {
 }
 
 /**
- * What is missing or too many: by the ranges whose list of records is wrong, or by all when none is
- * known. Ranges with altered records of which the owner has no original are listed, too: their ids
- * may be what was altered.
+ * What is missing or too many. Where kept sums do not make up the position, they lead to it; where
+ * records do not make up their kept sums, those sums would hide it, and the ranges are listed. So
+ * are ranges with altered records of which the owner has no original: their ids may be what was
+ * altered.
  */
 async function fetchListed(
   world: World,
@@ -96,22 +97,27 @@ async function fetchListed(
   findings: readonly Finding[],
   originals: readonly StoredRecord[],
 ): Promise<{ readonly put: readonly StoredRecord[]; readonly drop: readonly string[] }> {
-  const everywhere = findings.some(({ kind }) => kind === "position");
   const known = new Set(originals.map(({ id }) => id));
-  const suspects = suspectsOf(findings, (id) => !known.has(id));
-  if (!everywhere && suspects.length === 0) return { put: [], drop: [] };
-  const leaves = everywhere ? {} : { leaves: suspects };
-  const most = Number.POSITIVE_INFINITY;
-  const difference = await compareWith(world, local, peer, { most, whole: true, ...leaves });
+  const leaves = suspectsOf(findings, (id) => !known.has(id));
+  const compared: Compared[] = [];
+  const options = { most: Number.POSITIVE_INFINITY, whole: true };
+  if (findings.some(({ kind }) => kind === "position")) {
+    compared.push(await compareWith(world, local, peer, options));
+  }
+  if (leaves.length > 0)
+    compared.push(await compareWith(world, local, peer, { ...options, leaves }));
+  if (compared.length === 0) return { put: [], drop: [] };
   const touched = await touchedSince(world, ownership, at.seq);
   const key = world.options.digestKeys?.get(local.name);
-  const put = difference.records.filter((one) => !touched.has(one.id) && isIntact(one, key));
-  const drop = difference.drop.filter((id) => !touched.has(id));
+  const put = compared
+    .flatMap(({ records }) => records)
+    .filter((one) => !touched.has(one.id) && isIntact(one, key));
+  const drop = compared.flatMap((one) => one.drop).filter((id) => !touched.has(id));
   // Only our own log still has what the owner has changed since, and we have lost.
   const lost = await lostAmong(local, touched);
   const missing = missingOf(findings) - put.length + drop.length;
   const old = missing > 0 ? await recordsFromLog(local, lost, at.seq, key) : [];
-  return { put: [...put, ...old], drop };
+  return { put: [...put, ...old], drop: [...new Set(drop)] };
 }
 
 /** Ids that the owner's log names above `seq`. */

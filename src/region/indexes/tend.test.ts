@@ -15,7 +15,8 @@ import { KEYS } from "../../model/keys.ts";
 import { readinessSchema } from "../../model/readiness.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import { regionReportSchema } from "../../model/signal.ts";
-import type { MemoryIndex } from "../../sim/index.ts";
+import type { IndexRepair } from "../../ports/index.ts";
+import { MemoryIndex } from "../../sim/index.ts";
 import { AGENT_PATHS } from "../../wire/headers.ts";
 
 let world: AgentWorld;
@@ -195,6 +196,52 @@ describe("a standby's damaged copy", () => {
       ["damaged here"],
     );
   });
+});
+
+/** Dies at the write of this number, counted from when it is armed: neither it nor a later one. */
+class DyingIndex extends MemoryIndex {
+  writesLeft = Number.POSITIVE_INFINITY;
+
+  override async repair(fix: IndexRepair): Promise<void> {
+    this.#live();
+    return super.repair(fix);
+  }
+
+  override async quarantine(because: string | null): Promise<void> {
+    this.#live();
+    return super.quarantine(because);
+  }
+
+  #live(): void {
+    if (this.writesLeft <= 0) throw new Error("killed");
+    this.writesLeft -= 1;
+  }
+}
+
+describe("an agent that is killed while it cures a copy", () => {
+  const LOST = 1_100;
+
+  // Quarantine and diagnosis, three writes of the repair, and the lifting: six writes in all.
+  for (const writes of [1, 2, 3, 4, 5]) {
+    it(`after ${writes} writes: its successor ends what it began, and nobody saw it half done`, async () => {
+      const index = new DyingIndex();
+      await world.eu.index.append(1, many(LOST + 50));
+      await index.apply(await world.eu.index.entriesAfter(0, LOST + 50));
+      await world.eu.start();
+      const first = await world.us.start({ index });
+      index.writesLeft = writes;
+      for (let at = 0; at < LOST; at += 1)
+        index.tamper(`d${at}`, at % 3 === 0 ? null : { text: "" });
+      await until("it to be killed", () => index.writesLeft === 0);
+      await first.close();
+      assert.equal((await index.standing()).kind, "quarantined");
+      index.writesLeft = Number.POSITIVE_INFINITY;
+      await world.us.start({ index });
+      await until("it to answer again", async () => (await index.standing()).kind === "whole");
+      const whole = { prefix: 0, bits: 0 };
+      assert.deepEqual(await index.recordsIn(whole), await world.eu.index.recordsIn(whole));
+    });
+  }
 });
 
 describe("an owner's damaged copy", () => {

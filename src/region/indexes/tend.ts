@@ -18,10 +18,13 @@ import { rebuild } from "./rebuild.ts";
 import { describeMended, mend } from "./repair.ts";
 import { scrubAll, scrubSome } from "./scrub.ts";
 
-/** Time between two proofs by searches, which are dearer than looking at a share of the records. */
+/** Least time between two proofs by searches. */
 const PROVE_MS = 15_000;
-/** A copy that could not be cured is examined again after this, or ten times as long as it takes. */
+/** And so many times as long as the last one took: in a large index each search is dear. */
+const PROVE_REST = 50;
+/** A copy that could not be cured is examined again after ten times as long as it took, within these. */
 const REST_MS = 2_000;
+const LONGEST_REST_MS = 300_000;
 
 /** One part an index: looked at all the time, and cured when something is found. */
 export function tendParts(world: World): Part[] {
@@ -51,10 +54,11 @@ async function looksWell(world: World, local: LocalIndex): Promise<boolean> {
     local.health.restUntil = 0;
     return false;
   }
-  const { provenAt } = local.health;
-  if (provenAt !== null && clock.monotonic() - provenAt < PROVE_MS) return true;
-  local.health.provenAt = clock.monotonic();
+  const began = clock.monotonic();
+  if (began < local.health.proveAfter) return true;
   const { measures } = await measure(world, local, []);
+  const ended = clock.monotonic();
+  local.health.proveAfter = ended + Math.max(PROVE_MS, PROVE_REST * (ended - began));
   const fault = diagnose(measures);
   if (fault === null) return true;
   await quarantine(world, local, fault.because);
@@ -108,9 +112,10 @@ export async function cure(world: World, local: LocalIndex): Promise<Acceptance>
   if (before.fault !== null) await report(world, local, before.fault);
   const after = await mended(world, local, before);
   const acceptance = await accept(world, local, after.findings, after.proofs);
-  if (acceptance.pass && after.fault === null) await lift(world, local, clock.monotonic() - began);
+  if (acceptance.pass && after.fault === null) await lift(world, local);
   else health.fault = after.fault ?? health.fault ?? unaccepted(acceptance);
-  health.restUntil = clock.monotonic() + Math.max(REST_MS, 10 * (clock.monotonic() - began));
+  const tookMs = clock.monotonic() - began;
+  health.restUntil = clock.monotonic() + Math.min(LONGEST_REST_MS, Math.max(REST_MS, 10 * tookMs));
   return acceptance;
 }
 
@@ -190,13 +195,13 @@ function shareOf(findings: readonly Finding[], count: number): number {
 }
 
 /** It may have been quarantined by a former run for a reason that has gone. */
-async function lift(world: World, local: LocalIndex, tookMs: number): Promise<void> {
+async function lift(world: World, local: LocalIndex): Promise<void> {
   local.health.fault = null;
   await local.store.quarantine(null);
   const { region, logger } = world.options;
   const how = local.health.cure === null ? "" : ` (${local.health.cure})`;
   logger.info(
-    { index: local.name, tookMs },
+    { index: local.name },
     `${region}'s copy of ${local.name} has passed its acceptance and answers again${how}`,
   );
   tell(world, local);
