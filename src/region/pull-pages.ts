@@ -56,19 +56,21 @@ export async function followStream(
   until: number,
 ): Promise<boolean> {
   if (world.options.bulk === undefined) return false;
-  const waitMs = world.options.spec.detection.interval;
+  const { clock, spec } = world.options;
+  const waitMs = spec.detection.interval;
   let own = from;
   while (mayGoOn(world, until) && isStill(world, ownership)) {
+    const askedAt = clock.monotonic();
     const page = await awaitPage(world, ownership, own.seq, waitMs);
     if (page === null || page.position === null) return false;
     const reached = await applyOnTop(world, local, ownership, own, page);
     if (reached === null) return false;
-    local.sawOwner(page.position, world.options.clock.monotonic());
+    local.sawOwner(page.position, clock.monotonic());
     own = reached;
-    // Nothing came, or too much for one page at a time: who looks at both logs decides.
-    if (page.position.seq === own.seq ? page.position.digest !== own.digest : isFar(own, page)) {
-      return false;
-    }
+    const isLevel = page.position.seq === own.seq && page.position.digest === own.digest;
+    if (isLevel) local.wasLevel(askedAt, ownership.epoch);
+    // Another history, or too much for one page at a time: who looks at both logs decides.
+    else if (page.position.seq === own.seq || isFar(own, page)) return false;
   }
   // An agent that stops does not begin another turn.
   return isStill(world, ownership) && !world.stop.signal.aborted;

@@ -8,7 +8,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { parseDocument } from "yaml";
 import { z } from "zod";
@@ -42,6 +42,7 @@ import {
 
 const EXAMPLE = join(ROOT, "examples", "estate", "release");
 const REGIONS = ["eu-west", "us-east"];
+const RECURSIVE = { recursive: true } as const;
 /** Enough to be sure of in a test that is about signatures: two questions are soon answered. */
 const EVALUATION = "canary: { questions: 2, requests: 1000000 }\n";
 
@@ -154,13 +155,9 @@ describe("an estate that trusts keys", () => {
       code: "RELEASE_UNSIGNED",
       next: /tideover release sign .* --key/,
     });
-    assert.deepEqual(
-      readdirSync(join(estate.data.root, "regions", "eu-west")).filter((name) =>
-        name.startsWith("snapshot"),
-      ),
-      [],
-      "nothing was published",
-    );
+    const files = existsSync(estate.data.root) ? readdirSync(estate.data.root, RECURSIVE) : [];
+    const published = files.filter((file) => basename(String(file)).startsWith("snapshot"));
+    assert.deepEqual(published, [], "nothing was published");
   });
 
   it("starts once its folder is signed, and each region has the trusted keys", async () => {

@@ -11,9 +11,12 @@ import {
   until,
 } from "../../../test/support/agent-world.ts";
 import { snapshotsAmong } from "../../core/reconcile/snapshot.ts";
+import type { IndexStanding } from "../../model/index-health.ts";
+import type { IndexRestore } from "../../ports/index.ts";
 import { MemoryIndex } from "../../sim/index.ts";
 import { AGENT_PATHS } from "../../wire/headers.ts";
 import { findSnapshot } from "./read.ts";
+import { UNPROVEN } from "./restore.ts";
 import { takeSnapshot } from "./take.ts";
 
 let world: AgentWorld;
@@ -115,6 +118,22 @@ describe("a copy that no log leads to the owner", () => {
       "it to be accepted",
       async () => (await world.us.index.standing()).kind === "whole",
     );
+  });
+
+  it("answers nobody from the moment at which it is replaced until it was accepted", async () => {
+    const standings: IndexStanding[] = [];
+    const watched = new (class extends MemoryIndex {
+      override async restore(from: IndexRestore) {
+        const position = await super.restore(from);
+        standings.push(await this.standing());
+        return position;
+      }
+    })();
+    await trimmedOwner();
+    await world.us.start({ index: watched });
+    await until("it to be restored", () => standings.length > 0);
+    assert.deepEqual(standings[0], { kind: "quarantined", because: UNPROVEN });
+    await until("it to be accepted", async () => (await watched.standing()).kind === "whole");
   });
 
   it("keeps aside what the new owner may not have", async () => {
