@@ -35,11 +35,13 @@ describe("retrieval", () => {
   const clock = handClock();
   const audit = new MemoryAudit();
   let upstream: FakeUpstream;
+  let other: FakeUpstream;
   let index: MemoryIndex;
   let gateway: Gateway;
 
   before(async () => {
     upstream = await world.own(startUpstream("eu"));
+    other = await world.own(startUpstream("north"));
   });
   beforeEach(async () => {
     upstream.embeddings = embeds();
@@ -47,11 +49,15 @@ describe("retrieval", () => {
     const retrieval = { index: "handbook", topK: 4, required: false };
     const snapshots = await world.holder(
       snapshotOf({
-        regions: { "eu-west": regionOf("http://127.0.0.1:9", upstream.url) },
+        regions: {
+          "eu-west": regionOf("http://127.0.0.1:9", upstream.url),
+          "eu-north": regionOf(other.url, other.url),
+        },
         workflows: {
           support: { ...ROUTE, retrieval },
           strict: { ...ROUTE, retrieval: { ...retrieval, required: true } },
           ordered: { ...ROUTE, retrieval, mode: "no-retrieval" },
+          both: { ...ROUTE, retrieval, serving: ["eu-west", "eu-north"] },
           lost: { ...ROUTE, retrieval: { ...retrieval, index: "elsewhere" } },
         },
       }),
@@ -105,6 +111,24 @@ The text of secret.
     assert.deepEqual(record?.sources, ["leave", "secret"]);
     assert.equal(record?.watermark, "42@2023-11-14T22:13:20.000Z");
     assert.equal(record?.tenant, "bolt");
+  });
+
+  it("says nothing of the documents that it found on an answer that another region made", async () => {
+    const usual = upstream.chat;
+    upstream.chat = answersWith(401, { error: { message: "no", code: null } });
+    const response = await ask("both").finally(() => {
+      upstream.chat = usual;
+    });
+    assert.equal(response.status, 200);
+    assert.equal(index.queries.length, 1);
+    assert.equal(response.headers.get("x-tideover-index-watermark"), null);
+    assert.equal(response.headers.get("x-tideover-mode"), null);
+    const record = await audit.find(response.headers.get("x-request-id") ?? "");
+    assert.deepEqual(
+      [record?.forwardedTo, record?.sources, record?.watermark, record?.mode],
+      ["eu-north", [], null, null],
+    );
+    assert.deepEqual([record?.tenant, record?.workflow, record?.epoch], ["acme", "both", 1]);
   });
 
   it("goes on without a broken optional index, leaves it alone a while, and comes back by itself", async () => {
