@@ -3,24 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLayout } from "../../src/adapters/artifacts-layout/layout.ts";
 import { openSqliteIndex } from "../../src/adapters/index-sqlite/index.ts";
-import type { IndexStore } from "../../src/ports/index.ts";
 import { findSnapshot, snapshotRecords } from "../../src/region/snapshots/read.ts";
 import { takeSnapshot } from "../../src/region/snapshots/take.ts";
 import { MadeIndex } from "./made-index.ts";
-
-/** An engine that a snapshot is restored into. */
-export interface RestoreTarget {
-  readonly name: string;
-  open(folder: string): Promise<IndexStore>;
-}
-
-export const SQLITE: RestoreTarget = {
-  name: "sqlite",
-  open: (folder) => openSqliteIndex({ path: join(folder, "restored.db") }),
-};
+import { benchPostgres, type PostgresFigures } from "./postgres.ts";
 
 export interface RestoreFigures {
-  readonly engine: string;
+  readonly engine: "sqlite";
   readonly records: number;
   readonly dimensions: number;
   readonly snapshotBytes: number;
@@ -30,13 +19,23 @@ export interface RestoreFigures {
   /** The same by processor time of the whole process: what an idle core would give. */
   readonly vectorsPerCpuSecond: number;
   readonly roundsMs: readonly number[];
+  readonly pgvector: PostgresFigures;
 }
 
-/** Restores a snapshot from a layout on disk, every byte compared, into each engine. */
-export async function benchRestore(
-  { quick }: { readonly quick: boolean },
-  targets: readonly RestoreTarget[] = [SQLITE],
-): Promise<RestoreFigures & { readonly others: readonly RestoreFigures[] }> {
+interface Round {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
+
+/**
+ * Restores a snapshot from a layout on disk, every byte compared, into the embedded engine; and
+ * fewer of the same records into PostgreSQL, beside a plain COPY of them.
+ */
+export async function benchRestore({
+  quick,
+}: {
+  readonly quick: boolean;
+}): Promise<RestoreFigures> {
   const [records, dimensions, rounds] = [quick ? 50_000 : 300_000, 384, quick ? 2 : 3];
   const folder = mkdtempSync(join(tmpdir(), "tideover-bench-restore-"));
   const layout = openLayout({ folder: join(folder, "artifacts") });
@@ -44,33 +43,43 @@ export async function benchRestore(
     const made = new MadeIndex(records, dimensions);
     const { tag, bytes } = await takeSnapshot({ index: "bench", store: made, target: layout });
     const found = await findSnapshot(layout, "bench", tag);
-    const figures: RestoreFigures[] = [];
-    for (const target of targets) {
-      const times: { ms: number; cpuMs: number }[] = [];
-      for (let round = 0; round < rounds; round += 1) {
-        const index = await target.open(join(folder, `${target.name}-${round}`));
-        const [began, cpu] = [performance.now(), process.cpuUsage()];
-        await index.restore({ ...found.config, records: snapshotRecords(layout, found) });
-        const { user, system } = process.cpuUsage(cpu);
-        times.push({ ms: performance.now() - began, cpuMs: (user + system) / 1_000 });
-        await index.close();
-        rmSync(join(folder, `${target.name}-${round}`), { recursive: true, force: true });
-      }
-      const best = Math.min(...times.map(({ ms }) => ms));
-      const leastCpu = Math.min(...times.map(({ cpuMs }) => cpuMs));
-      figures.push({
-        ...{ engine: target.name, records, dimensions },
-        ...{ snapshotBytes: bytes, layers: found.layers.length },
-        vectorsPerSecond: Math.round((records * 1_000) / best),
-        vectorsPerCpuSecond: Math.round((records * 1_000) / leastCpu),
-        roundsMs: times.map(({ ms }) => Math.round(ms)),
-      });
+    const times: Round[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const path = join(folder, `restored-${round}.db`);
+      times.push(
+        await timed(path, (index) =>
+          index.restore({ ...found.config, records: snapshotRecords(layout, found) }),
+        ),
+      );
     }
-    const [first, ...others] = figures;
-    if (first === undefined) throw new Error("there is no engine to restore into");
-    return { ...first, others };
+    const few = new MadeIndex(quick ? 5_000 : 20_000, dimensions);
+    return {
+      ...{ engine: "sqlite", records, dimensions },
+      ...{ snapshotBytes: bytes, layers: found.layers.length },
+      vectorsPerSecond: perSecond(records, Math.min(...times.map(({ ms }) => ms))),
+      vectorsPerCpuSecond: perSecond(records, Math.min(...times.map(({ cpuMs }) => cpuMs))),
+      roundsMs: times.map(({ ms }) => Math.round(ms)),
+      pgvector: await benchPostgres(await few.openSnapshot(), dimensions),
+    };
   } finally {
     await layout.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+type Opened = Awaited<ReturnType<typeof openSqliteIndex>>;
+
+async function timed(path: string, work: (index: Opened) => Promise<unknown>): Promise<Round> {
+  const index = await openSqliteIndex({ path });
+  const [began, cpu] = [performance.now(), process.cpuUsage()];
+  await work(index);
+  const { user, system } = process.cpuUsage(cpu);
+  const round = { ms: performance.now() - began, cpuMs: (user + system) / 1_000 };
+  await index.close();
+  for (const end of ["", "-wal", "-shm"]) rmSync(path + end, { force: true });
+  return round;
+}
+
+function perSecond(records: number, ms: number): number {
+  return Math.round((records * 1_000) / ms);
 }

@@ -192,7 +192,7 @@ test("check of a sound spec", async () => {
   assert.equal(text.code, 0);
   assert.match(text.stdout, /no faults \(2 regions, 3 workflows, release meridian 1\.0\.0\)/);
   const { stdout } = await plain(["check", unstarted.specPath, "--json"]);
-  assert.deepEqual(oneJson(stdout), { ok: true, estate: "meridian", faults: [] });
+  assert.deepEqual(oneJson(stdout), { ok: true, estate: "meridian", faults: [], advice: [] });
 });
 
 test("key makes another key each time, with the hash that belongs in the spec", async () => {
@@ -265,7 +265,7 @@ describe("on a running estate", () => {
     const { code, stdout, stderr } = await on(["status"]);
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /^meridian {2}leader controller-\d+ {2}snapshot \d+ {2}release sha256:/);
-    const row = /^support-search +eu-west +1 +normal +10\.0 s +2\.0 s +us-east ready \(8 of 8 /m;
+    const row = /^support-search +eu-west +1 +normal +10\.0 s +2\.0 s +us-east ready \(9 of 9 /m;
     assert.match(stdout, row);
     assert.match(
       stdout,
@@ -332,7 +332,10 @@ describe("on a running estate", () => {
     writeFileSync(join(corpus, "note.md"), `${head}\nThe depot of Ulm opens at six.\n`);
     const taken = await on(["index", "ingest", corpus, "--json"]);
     assert.equal(taken.code, 0, taken.stderr);
-    assert.deepEqual(oneJson(taken.stdout), { index: "handbook", documents: 1 });
+    const { position, ...told } = oneJson<{ position: { seq: number } }>(taken.stdout);
+    assert.deepEqual(told, { index: "handbook", documents: 1 });
+    // What a caller who must see this document asks for (x-tideover-min-position).
+    assert.ok(position.seq > 1);
     const unknown = await on(["index", "ingest", corpus, "--index", "handbok"]);
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /no index "handbok"\n.*handbook/);
