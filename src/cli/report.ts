@@ -35,7 +35,6 @@ function machineForm(content: ReportContent, html: string): object {
     checks,
     verdict,
     ...rest,
-    timeline: undefined,
     report: html,
   };
 }
