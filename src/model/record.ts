@@ -5,7 +5,7 @@ export interface StoredRecord {
   readonly id: string;
   /** `public`, or the one tenant who may see it. */
   readonly audience: string;
-  /** Sorted, each once. */
+  /** Sorted, each once: see `sortedLabels` in core/reconcile/digest.ts. */
   readonly labels: readonly string[];
   /** Version of the embedding model that made `vector`. */
   readonly embedding: string;

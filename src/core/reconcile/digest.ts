@@ -1,22 +1,10 @@
 import { createHmac, hash } from "node:crypto";
 import { canonicalJson } from "../../lib/canonical.ts";
 import type { Payload } from "../../model/change.ts";
-import { LEAF_BITS, type RangeRef } from "../../model/record.ts";
+import { LEAF_BITS, type RangeRef, type StoredRecord } from "../../model/record.ts";
 
 /** What a digest covers: everything that a caller of the index could be answered with. */
-export interface DigestedRecord {
-  readonly id: string;
-  readonly audience: string;
-  /** Sorted, each once: see `sortedLabels`. */
-  readonly labels: readonly string[];
-  /** Version of the embedding model that made `vector`. */
-  readonly embedding: string;
-  /** Little-endian f32, exactly as stored. */
-  readonly vector: Uint8Array;
-  readonly title: string;
-  readonly text: string;
-  readonly payload: Payload;
-}
+export type DigestedRecord = Omit<StoredRecord, "digest">;
 
 /**
  * Keys digests and range keys where tenants choose ids and contents: without it, whoever can write

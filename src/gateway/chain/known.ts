@@ -61,7 +61,6 @@ export async function apart(call: Call, handler: Handler): Promise<Answer> {
   const answer = await handler({ ...call, known });
   call.known.snapshot = known.snapshot;
   if (answer.kind === "unanswered") return answer;
-  const { tenant, workflow, epoch, mode, promptVersion, watermark, stale, sources } = known;
-  const facts = { tenant, workflow, epoch, mode, promptVersion, watermark, stale, sources };
-  return withHeaders(withFacts(answer, facts), known.limits ?? {});
+  const { snapshot: _, limits, ...facts } = known;
+  return withHeaders(withFacts(answer, facts), limits ?? {});
 }
