@@ -1,11 +1,9 @@
-import { splitRecovery } from "../core/evidence/recovery.ts";
-import { type ReportContent, reportContent, type TimelineNote } from "../core/evidence/report.ts";
+import type { ReportContent, TimelineNote } from "../core/evidence/report.ts";
 import { TideoverError } from "../lib/errors.ts";
 import { indexCorruptionChecks, type RepairedCopy } from "./index-corruption-checks.ts";
-import { type Load, type Outcome, startLoad } from "./load.ts";
-import { awaitMoves, counts, epochOf, failBack, lastEnd, slowest, steady } from "./moving.ts";
-import { marksOf, type PlanRun } from "./recovery-marks.ts";
-import { failbackChecks, loadChecks } from "./region-outage-checks.ts";
+import { type Load, startLoad } from "./load.ts";
+import { type MovesFound, movedReport } from "./moved-report.ts";
+import { awaitMoves, failBack, steady } from "./moving.ts";
 import { chooseScope, MOVE_TIMEOUT_MS, type Scope } from "./scope.ts";
 import { until } from "./wait.ts";
 import type { DrillWorld, IndexFaults } from "./world.ts";
@@ -128,55 +126,16 @@ function awaitRepair(
   );
 }
 
-interface Findings {
-  readonly startedAt: number;
-  readonly faultAt: number;
-  readonly failbackAt: number;
+interface Findings extends MovesFound {
   readonly records: number;
-  readonly failovers: readonly PlanRun[];
-  readonly failbacks: readonly PlanRun[];
-  readonly outcomes: readonly Outcome[];
   readonly repaired: RepairedCopy;
-  readonly notes: readonly TimelineNote[];
 }
 
-async function report(world: DrillWorld, scope: Damage, found: Findings): Promise<ReportContent> {
-  const evidence = await world.control.evidence(0);
-  const after = await world.control.status();
-  const marks = found.failovers.map((run) => marksOf(run, found.faultAt, evidence));
-  const split = slowest(marks.map((one) => one && splitRecovery(one)));
-  const objectives = scope.workflows.flatMap((name) => world.spec.workflows[name] ?? []);
-  const rtoMs = Math.min(...objectives.map(({ rto }) => rto));
-  const failedBack = found.failbacks.every(({ state }) => state.status === "completed");
-  const ends = found.failbacks.map(({ plan, state }) => lastEnd(state) ?? plan.createdAt);
-  return reportContent({
+function report(world: DrillWorld, scope: Damage, found: Findings): Promise<ReportContent> {
+  return movedReport(world, scope, found, {
     title: `Index corruption: ${scope.victim}'s copy of ${scope.index} falsified under load`,
-    estate: world.spec.estate,
-    startedAt: found.startedAt,
-    rtoMs,
-    rpoMs: Math.min(...objectives.map(({ rpo }) => rpo)),
     // The damaged region lives, and nothing was written while it owned the index.
     rpaMs: 0,
-    split,
-    requests: counts(found.outcomes),
-    failback: {
-      completed: failedBack,
-      to: failedBack ? scope.victim : null,
-      tookSeconds: failedBack ? (Math.max(...ends) - found.failbackAt) / 1_000 : null,
-      because: [...new Set(found.failbacks.map(({ state }) => state.because))].join("; "),
-    },
-    checks: [
-      ...indexCorruptionChecks({ ...found, scope, split, rtoMs }),
-      ...failbackChecks(found.failbacks),
-      ...loadChecks({ ...found, scope, release: after.releaseDigest, rtoMs }),
-    ],
-    notes: found.notes,
-    release: after.releaseDigest ?? "none",
-    epochs: scope.workflows.map((workflow) => ({
-      workflow,
-      before: epochOf(scope.before, workflow),
-      after: epochOf(after, workflow),
-    })),
-    evidence,
+    checks: (measured) => indexCorruptionChecks({ ...found, ...measured, scope }),
   });
 }

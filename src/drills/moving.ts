@@ -1,8 +1,5 @@
-import type { EstateStatus } from "../api/status.ts";
-import type { RecoverySplit } from "../core/evidence/recovery.ts";
-import type { ReportContent } from "../core/evidence/report.ts";
 import { TideoverError } from "../lib/errors.ts";
-import type { Load, Outcome } from "./load.ts";
+import type { Load } from "./load.ts";
 import { hasEnded, type PlanRun, planAfter, refusalOf } from "./recovery-marks.ts";
 import { awaitReady } from "./returned-region.ts";
 import { MOVE_TIMEOUT_MS, type Scope } from "./scope.ts";
@@ -90,44 +87,6 @@ export async function failBack(
     runs.push(...(await awaitMoves(world, [workflow], "failback", after, id)));
   }
   return runs;
-}
-
-const NOT_MEASURED: RecoverySplit = {
-  detectMs: 0,
-  decideMs: 0,
-  verifyMs: 0,
-  openMs: 0,
-  propagateMs: 0,
-  totalMs: 0,
-};
-
-/** The estate has recovered when its last workflow has; one that never did leaves nothing to state. */
-export function slowest(splits: readonly (RecoverySplit | null)[]): RecoverySplit {
-  let worst = NOT_MEASURED;
-  for (const split of splits) {
-    if (split === null) return NOT_MEASURED;
-    if (split.totalMs > worst.totalMs) worst = split;
-  }
-  return worst;
-}
-
-export function counts(outcomes: readonly Outcome[]): ReportContent["requests"] {
-  const having = (...results: Outcome["result"][]): number =>
-    outcomes.filter(({ result }) => results.includes(result)).length;
-  return {
-    sent: outcomes.length,
-    succeeded: having("succeeded"),
-    failed: having("failed"),
-    cut: having("cut", "silently-cut"),
-  };
-}
-
-export function lastEnd(state: PlanRun["state"]): number | null {
-  return state.steps.at(-1)?.endedAt ?? null;
-}
-
-export function epochOf(status: EstateStatus, workflow: string): number {
-  return status.workflows.find((one) => one.workflow === workflow)?.epoch ?? 0;
 }
 
 /** For a line of progress; the whole sentence is in the report. */

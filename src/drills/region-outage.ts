@@ -1,16 +1,14 @@
-import { recoveryPointMs, splitRecovery } from "../core/evidence/recovery.ts";
-import { type ReportContent, reportContent, type TimelineNote } from "../core/evidence/report.ts";
+import { recoveryPointMs } from "../core/evidence/recovery.ts";
+import type { ReportContent, TimelineNote } from "../core/evidence/report.ts";
 import { type Load, type Outcome, startLoad } from "./load.ts";
-import { awaitMoves, counts, epochOf, failBack, lastEnd, slowest, steady } from "./moving.ts";
+import { type MovesFound, movedReport } from "./moved-report.ts";
+import { awaitMoves, failBack, steady } from "./moving.ts";
 import { startTrickle, type Trickle } from "./pipeline.ts";
-import { marksOf, type PlanRun } from "./recovery-marks.ts";
 import {
   type FencingFindings,
-  failbackChecks,
   failoverChecks,
   fencingChecks,
   type LostPoint,
-  loadChecks,
 } from "./region-outage-checks.ts";
 import { examineReturned, indexState } from "./returned-region.ts";
 import { chooseScope, type Scope } from "./scope.ts";
@@ -179,59 +177,19 @@ async function lostPoint(world: DrillWorld, scope: Scope, traffic: Traffic): Pro
   return worst;
 }
 
-interface Findings {
-  readonly startedAt: number;
-  readonly faultAt: number;
-  readonly failbackAt: number;
-  readonly failovers: readonly PlanRun[];
-  readonly failbacks: readonly PlanRun[];
-  readonly outcomes: readonly Outcome[];
+interface Findings extends MovesFound {
   readonly lost: LostPoint;
   readonly fencing: FencingFindings;
-  readonly notes: readonly TimelineNote[];
 }
 
-async function report(world: DrillWorld, scope: Scope, found: Findings): Promise<ReportContent> {
-  const evidence = await world.control.evidence(0);
-  const after = await world.control.status();
-  const marks = found.failovers.map((run) => marksOf(run, found.faultAt, evidence));
-  const split = slowest(marks.map((one) => one && splitRecovery(one)));
-  const objectives = scope.workflows.flatMap((name) => world.spec.workflows[name] ?? []);
-  const rtoMs = Math.min(...objectives.map(({ rto }) => rto));
-  const rpoMs = Math.min(...objectives.map(({ rpo }) => rpo));
-  const failedBack = found.failbacks.every(({ state }) => state.status === "completed");
-  const failbackEnd = Math.max(
-    ...found.failbacks.map(({ plan, state }) => lastEnd(state) ?? plan.createdAt),
-  );
-  return reportContent({
+function report(world: DrillWorld, scope: Scope, found: Findings): Promise<ReportContent> {
+  return movedReport(world, scope, found, {
     title: `Region outage: ${scope.victim} killed under load`,
-    estate: world.spec.estate,
-    startedAt: found.startedAt,
-    rtoMs,
-    rpoMs,
     rpaMs: found.lost.rpaMs,
-    split,
-    requests: counts(found.outcomes),
-    failback: {
-      completed: failedBack,
-      to: failedBack ? scope.victim : null,
-      tookSeconds: failedBack ? (failbackEnd - found.failbackAt) / 1_000 : null,
-      because: [...new Set(found.failbacks.map(({ state }) => state.because))].join("; "),
-    },
-    checks: [
-      ...failoverChecks({ ...found, scope, split, rtoMs, rpoMs }),
+    checks: (measured) => [
+      ...failoverChecks({ ...found, ...measured, scope }),
       ...fencingChecks(found.fencing),
-      ...failbackChecks(found.failbacks),
-      ...loadChecks({ ...found, scope, release: after.releaseDigest, rtoMs }),
     ],
-    notes: found.notes,
-    release: after.releaseDigest ?? "none",
-    epochs: scope.workflows.map((workflow) => ({
-      workflow,
-      before: epochOf(scope.before, workflow),
-      after: epochOf(after, workflow),
-    })),
-    evidence,
   });
 }
 
