@@ -526,7 +526,7 @@ function specOf(
         },
       ]),
     ),
-    tenants: { acme: key, bolt: key },
+    tenants: { acme: { ...key, labels: ["staff"] }, bolt: key },
     indexes: {
       [INDEX]: { home: "eu-west", ...(replication === undefined ? {} : { replication }) },
     },

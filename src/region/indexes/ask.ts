@@ -56,9 +56,9 @@ export class IndexPeer {
 
   /** Ids that its own search gives, best first; null when its copy answers nobody now. */
   async results({ vector, ...query }: ProofQuestion): Promise<readonly string[] | null> {
-    const { embedding, audiences, k } = query;
+    const { embedding, audiences, labels = [], k } = query;
     const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
-    const body = { vector: bytes.toString("base64"), embedding, audiences, k };
+    const body = { vector: bytes.toString("base64"), embedding, audiences, labels, k };
     const { ids } = await this.#ask(AGENT_PATHS.results(this.#index), body, resultsSchema);
     return ids;
   }

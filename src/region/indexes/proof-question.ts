@@ -3,6 +3,8 @@ export interface ProofQuestion {
   readonly vector: Float32Array;
   readonly embedding: string;
   readonly audiences: readonly string[];
+  /** Access labels of who asks; absent: none. */
+  readonly labels?: readonly string[];
   readonly k: number;
   /** Documents of which one must be among the results; empty: only compared with other searches. */
   readonly documents: readonly string[];

@@ -73,8 +73,8 @@ async function searched(local: LocalIndex, query: Omit<IndexQuery, "proving">): 
   return hits.map(({ id }) => id);
 }
 
-function queryOf({ vector, embedding, audiences, k }: ProofQuestion): IndexQuery {
-  return { vector, embedding, audiences, k };
+function queryOf({ vector, embedding, audiences, labels = [], k }: ProofQuestion): IndexQuery {
+  return { vector, embedding, audiences, labels, k };
 }
 
 /** Of the questions whose documents are here at all, how many find one of them. */

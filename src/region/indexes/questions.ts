@@ -1,6 +1,7 @@
 import { embeddingVersion } from "../../model/release.ts";
 import { embeddingOf, embedTexts } from "../embed.ts";
 import type { LocalIndex } from "../local-index.ts";
+import { visibleTo } from "../visible.ts";
 import type { World } from "../world.ts";
 import type { ProofQuestion } from "./proof-question.ts";
 
@@ -42,7 +43,7 @@ async function embedded(world: World, wanted: readonly GoldenText[]): Promise<Pr
   return wanted.map(({ tenant, documents, k, least }, at) => ({
     vector: Float32Array.from(vectors[at] ?? []),
     embedding,
-    audiences: ["public", tenant],
+    ...visibleTo(world, tenant),
     k,
     documents,
     least,

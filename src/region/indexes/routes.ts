@@ -28,6 +28,7 @@ const resultsBody = z.object({
   vector: z.base64(),
   embedding: z.string(),
   audiences: z.array(z.string()),
+  labels: z.array(z.string()).default([]),
   k: z.int().min(1).max(100),
 });
 

@@ -15,7 +15,7 @@ import { KEYS } from "../../model/keys.ts";
 import { readinessSchema } from "../../model/readiness.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import { regionReportSchema } from "../../model/signal.ts";
-import type { IndexRepair } from "../../ports/index.ts";
+import type { IndexQuery, IndexRepair } from "../../ports/index.ts";
 import { MemoryIndex } from "../../sim/index.ts";
 import { AGENT_PATHS } from "../../wire/headers.ts";
 
@@ -278,6 +278,26 @@ describe("orders to an agent", () => {
     assert.deepEqual(
       [compared.with, level, differing, rounds, error],
       ["eu-west", true, 0, 1, null],
+    );
+  });
+
+  it("to verify: asks golden questions with the labels that their tenant holds", async () => {
+    const asked: (readonly string[] | undefined)[] = [];
+    class Watched extends MemoryIndex {
+      override search(query: IndexQuery) {
+        if (query.audiences.includes("acme")) asked.push(query.labels);
+        return super.search(query);
+      }
+    }
+    const index = new Watched();
+    await index.append(1, [{ ...embedded("returns"), labels: ["staff"] }]);
+    await world.eu.start({ index });
+    const { body } = await world.eu.ask("POST", verify, {});
+    assert.equal((body as { fault: unknown }).fault, null);
+    assert.ok(asked.length > 0, "it was asked");
+    assert.ok(
+      asked.every((labels) => labels?.join() === "staff"),
+      JSON.stringify(asked),
     );
   });
 

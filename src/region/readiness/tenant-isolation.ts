@@ -4,6 +4,7 @@ import type { TenantName } from "../../model/ids.ts";
 import { embeddingVersion } from "../../model/release.ts";
 import { questionFor } from "../canary.ts";
 import { embeddingOf, embedTexts } from "../embed.ts";
+import { visibleTo } from "../visible.ts";
 import {
   type CheckContext,
   type Judgement,
@@ -134,8 +135,8 @@ async function search({ world, spec }: CheckContext, canary: Canary, other: Tena
   const [numbers = []] = await embedTexts(world, [questionFor(canary.phrase)]);
   const embedding = embeddingVersion(embeddingOf(world));
   const common = { vector: Float32Array.from(numbers), embedding, k: spec.retrieval?.topK ?? 1 };
-  const ownHits = await store.search({ ...common, audiences: ["public", canary.tenant] });
-  const otherHits = await store.search({ ...common, audiences: ["public", other] });
+  const ownHits = await store.search({ ...common, ...visibleTo(world, canary.tenant) });
+  const otherHits = await store.search({ ...common, ...visibleTo(world, other) });
   return {
     document: ownHits.find(({ id }) => id === canary.document)?.text ?? null,
     otherHits: otherHits.map(({ id }) => id),
