@@ -63,7 +63,7 @@ describe("a snapshot of an estate", () => {
   });
 
   test("holds hashes of keys and names of variables, and nothing else of either", () => {
-    assert.deepEqual(snapshot.tenants, { acme: { keys: [KEY_HASH] } });
+    assert.deepEqual(snapshot.tenants, { acme: { keys: [KEY_HASH], labels: ["staff"] } });
     // What only the machines that start things need stays out of what is copied everywhere.
     const text = JSON.stringify(snapshot);
     for (const word of ["reference", "modelDigest", "salt-of-the-runtime", "SIGNING_PASSWORD"])
@@ -74,6 +74,7 @@ describe("a snapshot of an estate", () => {
     const mine = specWith();
     const made = buildSnapshot(inputWith({ spec: mine }));
     made.tenants.acme?.keys.push("sha256:b");
+    made.tenants.acme?.labels?.push("board");
     made.workflows.rag?.degradedModes.push("restricted");
     assert.deepEqual(mine, specWith());
   });
@@ -209,7 +210,7 @@ function text() {
     estate: "test",
     maxBody: "1MiB",
     regions: { "eu-west": region(1, "EU"), "us-east": region(2, "US") },
-    tenants: { acme: { keys: [KEY_HASH] } },
+    tenants: { acme: { keys: [KEY_HASH], labels: ["staff"] } },
     indexes: { handbook: { home: "us-east" } },
   };
 }
