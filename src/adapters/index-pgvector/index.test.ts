@@ -11,38 +11,19 @@ import {
   logOf,
   stored,
   upsert,
-  vector,
   watermark,
 } from "../../../test/contract/index-support.ts";
-import { type HnswSpec, hnswSchema } from "../../model/index-engine.ts";
 import type { EmbeddedChange, IndexStore } from "../../ports/index.ts";
 import { MemoryIndex } from "../../sim/index.ts";
 import { openSqliteIndex } from "../index-sqlite/index.ts";
-import type { PgvectorOptions } from "./options.ts";
 import { pgliteServer } from "./pglite.fixture.ts";
+import { TENANTS, tenantsIn } from "./tenants.fixture.ts";
 
 const server = pgliteServer();
 
-const TENANTS = [
-  upsert("open"),
-  upsert("acme", { audience: "acme" }),
-  upsert("acme hr", { audience: "acme", labels: ["hr"] }),
-  upsert("bolt", { audience: "bolt" }),
-];
-
-/** An index with documents of two tenants, and a way to write beside it. */
-async function tenants(options: Partial<PgvectorOptions> = {}) {
-  const { open, schemaOf, sql } = await server();
-  const index = await open(options);
-  await index.append(1, TENANTS);
-  const schema = schemaOf(index);
-  const beside = (text: string) => sql(`SET search_path = ${schema}, public; ${text}`);
-  return { index, schema, beside };
-}
-
 describe("row-level security of a pgvector index", () => {
   it("shows the reader role its caller's documents alone, without any WHERE", async () => {
-    const { beside } = await tenants();
+    const { beside } = await tenantsIn(await server());
     const ids = async (settings: string): Promise<unknown> => {
       const [row] = await beside(`${settings}; SET ROLE tideover_reader;
         SELECT coalesce(array_agg(id ORDER BY id), '{}') AS ids FROM records`);
@@ -59,7 +40,7 @@ describe("row-level security of a pgvector index", () => {
   });
 
   it("keeps the reader role from every other place with texts, and from writing", async () => {
-    const { beside } = await tenants();
+    const { beside } = await tenantsIn(await server());
     const denied = { code: "42501" };
     for (const table of ["log", "undo", "orphans"]) {
       const text = `SET ROLE tideover_reader; SELECT * FROM ${table}`;
@@ -69,14 +50,14 @@ describe("row-level security of a pgvector index", () => {
   });
 
   it("is not the only guard: the query filters by itself where policies are gone", async () => {
-    const { index, beside } = await tenants();
+    const { index, beside } = await tenantsIn(await server());
     await beside("ALTER TABLE records DISABLE ROW LEVEL SECURITY");
     assert.deepEqual(await hitIds(index, { audiences: ["acme"] }), ["acme"]);
     assert.deepEqual(await hitIds(index, { audiences: [] }), []);
   });
 
   it("stands on what a restore puts in the place of the records, and on its hot part", async () => {
-    const { index, beside } = await tenants();
+    const { index, beside } = await tenantsIn(await server());
     const copy = await copyOf(index);
     const seen: unknown[] = [];
     const sees = async (table: string): Promise<void> => {
@@ -99,7 +80,7 @@ describe("row-level security of a pgvector index", () => {
 
 describe("what a pgvector index says of itself", () => {
   it("finds no fault with what it made, and takes the question back", async () => {
-    const { index } = await tenants();
+    const { index } = await tenantsIn(await server());
     const { settings, ...facts } = await index.facts();
     assert.deepEqual(facts, {
       engine: "pgvector",
@@ -147,7 +128,7 @@ describe("what a pgvector index says of itself", () => {
   };
   for (const [what, [sql, fault]] of Object.entries(damages)) {
     it(`finds out when ${what}`, async () => {
-      const { index, beside } = await tenants();
+      const { index, beside } = await tenantsIn(await server());
       await beside(sql);
       assert.match((await index.facts()).faults.join("\n"), fault);
     });
@@ -162,7 +143,7 @@ describe("what a pgvector index says of itself", () => {
       const { sql } = await server();
       const reader = `reader_${attribute}`.toLowerCase();
       await sql(`CREATE ROLE ${reader}; GRANT ${reader} TO agent`);
-      const { index } = await tenants({ reader });
+      const { index } = await tenantsIn(await server(), { reader });
       assert.deepEqual((await index.facts()).faults, []);
       await sql(`ALTER ROLE ${reader} ${attribute}`);
       assert.match((await index.facts()).faults.join("\n"), fault);
@@ -170,7 +151,7 @@ describe("what a pgvector index says of itself", () => {
   }
 
   it("finds out when the role of searches owns the records", async () => {
-    const { index } = await tenants({ reader: "agent" });
+    const { index } = await tenantsIn(await server(), { reader: "agent" });
     const { faults } = await index.facts();
     assert.match(faults.join("\n"), /role of searches, agent, owns `records`/);
     assert.match(faults.join("\n"), /may read log, undo, orphans/);
@@ -246,245 +227,6 @@ describe("the vectors and texts of a pgvector index", () => {
     await owner.append(1, [upsert("a"), upsert("b")]);
     const early = [deletion("a"), upsert("c", { numbers: [1, 0] }), deletion("b")];
     await assert.rejects(owner.append(1, early), { code: "CORPUS_INVALID" });
-  });
-});
-
-describe("an approximate pgvector index", () => {
-  const HNSW = hnswSchema.parse({ efSearch: 40 });
-  /** Eight dimensions, at this angle from the first axis. */
-  const at = (degrees: number, n = 0): number[] => {
-    const angle = (degrees * Math.PI) / 180;
-    return [Math.cos(angle), Math.sin(angle), n / 1e6, 0, 0, 0, 0, 0];
-  };
-  const query = { vector: vector(...at(0)), k: 5 };
-
-  /** A thousand documents of another tenant's that are all nearer than acme's ten. */
-  async function crowded(hnsw: HnswSpec = HNSW) {
-    const { open, schemaOf, sql } = await server();
-    const index = await open({ hnsw });
-    const strangers = Array.from({ length: 1_000 }, (_, n) =>
-      upsert(`bolt-${n}`, { audience: "bolt", numbers: at(n / 100, n) }),
-    );
-    const own = Array.from({ length: 10 }, (_, n) =>
-      upsert(`acme-${n}`, { audience: "acme", numbers: at(60 + n) }),
-    );
-    await index.append(1, [...strangers, ...own]);
-    const schema = schemaOf(index);
-    const beside = (text: string) => sql(`SET search_path = ${schema}, public; ${text}`);
-    await beside("ANALYZE records");
-    return { index, beside };
-  }
-
-  // What a planner does with a table that is a thousand times as large.
-  const BY_GRAPH = "SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off";
-  const walks = async <T>(work: () => Promise<T>): Promise<T> => {
-    const { plan } = await server();
-    await plan(BY_GRAPH);
-    return work().finally(() =>
-      plan("RESET enable_seqscan; RESET enable_sort; RESET enable_bitmapscan"),
-    );
-  };
-
-  const NEAREST = `SELECT id FROM records
-    WHERE embedding = 'lex-1' AND audience = ANY ('{acme}'::text[]) AND labels <@ '{}'::text[]
-    ORDER BY vector::vector(8) <=> '[1,0,0,0,0,0,0,0]' LIMIT 5`;
-
-  /** Five of acme's, nearest first. Which of the ten a graph finds depends on how its dice fell. */
-  const provesFive = (found: readonly string[]): void => {
-    assert.equal(found.length, 5);
-    assert.ok(found.every((id) => id.startsWith("acme-")));
-    assert.deepEqual(found, found.toSorted());
-  };
-
-  it("would find nothing of a tenant's with pgvector's defaults, and nobody would be told", async () => {
-    const { beside } = await crowded();
-    const explained = await beside(`${BY_GRAPH}; EXPLAIN ${NEAREST}`);
-    assert.match(JSON.stringify(explained), /Index Scan using graph_/);
-    assert.deepEqual(await beside(`${BY_GRAPH}; ${NEAREST}`), []);
-    const iterative = `SET hnsw.iterative_scan = relaxed_order; ${NEAREST}`;
-    assert.equal((await beside(`${BY_GRAPH}; ${iterative}`)).length, 5);
-  });
-
-  it("gives every tenant k of k, in order", async () => {
-    const { index } = await crowded();
-    const found = await walks(() => hitIds(index, { ...query, audiences: ["acme"] }));
-    provesFive(found);
-    const all = await walks(() => hitIds(index, { ...query, audiences: ["acme"], k: 50 }));
-    assert.equal(all.length, 10);
-    const bolt = await walks(() => hitIds(index, { ...query, audiences: ["bolt"] }));
-    assert.deepEqual(bolt, ["bolt-0", "bolt-1", "bolt-2", "bolt-3", "bolt-4"]);
-  });
-
-  it("gives k of k also where the scan gives up before", async () => {
-    const { index } = await crowded({ ...HNSW, maxScanTuples: 1 });
-    const found = await walks(() => hitIds(index, { ...query, audiences: ["acme"] }));
-    assert.deepEqual(found, ["acme-0", "acme-1", "acme-2", "acme-3", "acme-4"]);
-  });
-
-  it("walks its graph, and compares every record when it is asked to be exact", async () => {
-    const { index, beside } = await crowded();
-    const ready = (is: boolean) =>
-      beside(`UPDATE pg_index SET indisready = ${is} WHERE indexrelid =
-        (SELECT oid FROM pg_class WHERE relname LIKE 'graph_%' AND relnamespace = current_schema()::regnamespace)`);
-    // A graph that lost its way: it knows nothing of the record that is the nearest.
-    await ready(false);
-    await index.append(1, [upsert("a nearest", { audience: "bolt", numbers: at(0) })]);
-    await ready(true);
-    const asked = { ...query, audiences: ["bolt"], k: 2 };
-    assert.deepEqual(await walks(() => hitIds(index, asked)), ["bolt-0", "bolt-1"]);
-    const exact = await walks(() => hitIds(index, { ...asked, exact: true }));
-    assert.deepEqual(exact, ["a nearest", "bolt-0"]);
-  });
-
-  it("tells its parameters, and when a graph was built with others", async () => {
-    const { index, beside } = await crowded();
-    const { settings, approximate, faults } = await index.facts();
-    assert.deepEqual([approximate, faults], [true, []]);
-    assert.equal(settings.index, "hnsw (ef_construction=64, m=16)");
-    const [graph] = await beside(
-      `SELECT relname AS name FROM pg_class
-        WHERE relname LIKE 'graph_%' AND relnamespace = current_schema()::regnamespace`,
-    );
-    await beside(`DROP INDEX ${graph?.name}`);
-    assert.match((await index.facts()).faults.join(), /HNSW index is missing/);
-    await beside(`CREATE INDEX ${graph?.name} ON records
-      USING hnsw ((vector::vector(8)) vector_cosine_ops) WITH (m = 2, ef_construction = 4)`);
-    assert.match((await index.facts()).faults.join(), /built with ef_construction=4, m=2/);
-  });
-
-  it("builds the graph of a restore before it takes its place", async () => {
-    const { index } = await crowded();
-    const { open } = await server();
-    const other = await open({ hnsw: HNSW });
-    const copy = await copyOf(index);
-    await other.restore({ ...copy.from, records: (await index.openSnapshot()).records(500) });
-    assert.deepEqual((await other.facts()).faults, []);
-    provesFive(await walks(() => hitIds(other, { ...query, audiences: ["acme"] })));
-  });
-});
-
-describe("the schema of a pgvector index", () => {
-  it("is made once by however many open it at once, and changed by nobody who opens it again", async () => {
-    const { open, schema, sql } = await server();
-    const name = schema();
-    const all = await Promise.all([1, 2, 3].map(() => open({ schema: name })));
-    await all[0]?.append(1, [upsert("a")]);
-    const again = await open({ schema: name });
-    for (const index of [...all, again]) assert.deepEqual(await hitIds(index, {}), ["a"]);
-    const applied = await sql(`SELECT version, name FROM ${name}.migrations`);
-    assert.deepEqual(applied, [{ version: 1, name: "001-tables" }]);
-  });
-
-  it("is refused, and left alone, when a newer version made it", async () => {
-    const { open, schemaOf, sql } = await server();
-    const name = schemaOf(await open());
-    await sql(`INSERT INTO ${name}.migrations VALUES (7, '007-later')`);
-    for (const readOnly of [false, true]) {
-      const index = await open({ schema: name, readOnly });
-      await assert.rejects(index.position(), {
-        code: "INDEX_UNAVAILABLE",
-        message: /has version 7, and this program knows up to 1/,
-      });
-    }
-  });
-
-  it("may appear after its reader, who then sees every write and writes nothing", async () => {
-    const { open, schema } = await server();
-    const name = schema();
-    const reader = await open({ schema: name, readOnly: true });
-    await assert.rejects(reader.position(), { message: /does not exist yet/ });
-    const writer = await open({ schema: name });
-    await writer.append(1, [upsert("a"), watermark(9)]);
-    assert.deepEqual(await hitIds(reader, {}), ["a"]);
-    assert.deepEqual(await reader.position(), await writer.position());
-    assert.deepEqual(await reader.watermarks(), { all: 9, tenants: {} });
-    await writer.quarantine("damaged");
-    assert.deepEqual(await reader.standing(), { kind: "quarantined", because: "damaged" });
-    await assert.rejects(reader.append(1, [upsert("b")]), { message: /open for reading only/ });
-    await assert.rejects(reader.fence(3), { message: /open for reading only/ });
-  });
-
-  it("is never made anew in the place of one that vanished while in use", async () => {
-    const { open, schemaOf, sql } = await server();
-    const index = await open();
-    await index.append(1, [upsert("a")]);
-    await sql(`DROP SCHEMA ${schemaOf(index)} CASCADE`);
-    await assert.rejects(index.append(1, [upsert("b")]), { code: "INDEX_UNAVAILABLE" });
-    const [row] = await sql(`SELECT to_regnamespace('${schemaOf(index)}') IS NULL AS gone`);
-    assert.equal(row?.gone, true);
-  });
-
-  it("is not made by a user who may not, who is told what an administrator has to run", async () => {
-    const { open, sql } = await server();
-    await sql("REVOKE CREATE ON DATABASE postgres FROM agent");
-    const index = await open({ schema: "not allowed" });
-    await assert.rejects(index.position(), {
-      code: "INDEX_UNAVAILABLE",
-      next: /Let a database administrator run: CREATE SCHEMA "not allowed"/,
-    });
-    await sql("GRANT CREATE ON DATABASE postgres TO agent");
-    assert.equal((await index.position()).seq, 0, "once he has the right, it is made");
-  });
-
-  it("belongs to the copy that wrote it first, and is refused to another region's", async () => {
-    const { open, schema } = await server();
-    const name = schema();
-    const early = await open({ schema: name, copy: "demo/eu/handbook", readOnly: true });
-    const index = await open({ schema: name, copy: "demo/eu/handbook" });
-    await index.append(1, [upsert("a")]);
-    assert.deepEqual(await hitIds(early, {}), ["a"]);
-    for (const readOnly of [false, true]) {
-      const other = await open({ schema: name, copy: "demo/us/handbook", readOnly });
-      await assert.rejects(other.position(), {
-        code: "INDEX_UNAVAILABLE",
-        message: /is the copy demo\/eu\/handbook, and was opened as demo\/us\/handbook/,
-      });
-    }
-  });
-
-  it("is refused with another digest key than it was made with, and with none", async () => {
-    const { open, schema } = await server();
-    const [name, key] = [schema(), (fill: number) => new Uint8Array(32).fill(fill)];
-    await (await open({ schema: name, key: key(1) })).append(1, [upsert("a")]);
-    const wrong = [{ key: key(2) }, {}, { key: key(2), readOnly: true }];
-    for (const options of wrong) {
-      const index = await open({ schema: name, ...options });
-      await assert.rejects(index.position(), { message: /made with another digest key/ });
-    }
-    const reader = await open({ schema: name, key: key(1), readOnly: true });
-    assert.deepEqual(await hitIds(reader, {}), ["a"]);
-  });
-
-  it("is not read or written by a user who would see only some of its records", async () => {
-    const { beside, schema } = await tenants();
-    const { open, sql } = await server();
-    await sql(`CREATE ROLE stranger IN ROLE tideover_reader;
-      GRANT USAGE ON SCHEMA ${schema} TO stranger;
-      GRANT ALL ON ALL TABLES IN SCHEMA ${schema} TO stranger`);
-    const { as } = await server();
-    await as("stranger", async () => {
-      const blind = { message: /user stranger does not see all records/ };
-      const [writer, reader] = [await open({ schema }), await open({ schema, readOnly: true })];
-      await assert.rejects(writer.recordsIn({ prefix: 0, bits: 0 }), blind);
-      await assert.rejects(writer.append(1, [upsert("x")]), blind);
-      await assert.rejects(reader.recordsIn({ prefix: 0, bits: 0 }), blind);
-      assert.deepEqual(await hitIds(reader, {}), ["open"], "to search is all that it may");
-    });
-    assert.equal((await beside("SELECT count(*)::int AS n FROM records"))[0]?.n, 4);
-  });
-
-  it("loses what a killed restore left as soon as it is opened to write", async () => {
-    const { open, schemaOf, sql } = await server();
-    const index = await open();
-    await index.append(1, TENANTS);
-    const name = schemaOf(index);
-    const before = await stored(index);
-    await sql(`SET search_path = ${name}, public; CREATE TABLE restored (LIKE records);
-      ALTER TABLE restored OWNER TO agent;
-      UPDATE meta SET hot = '{"loaded":1,"total":4,"held":[]}'`);
-    assert.equal((await index.standing()).kind, "partial");
-    const again = await open({ schema: name });
-    assert.deepEqual(await stored(again), before);
   });
 });
 

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { copyOf, hitIds, upsert, vector } from "../../../test/contract/index-support.ts";
+import { type HnswSpec, hnswSchema } from "../../model/index-engine.ts";
+import { pgliteServer } from "./pglite.fixture.ts";
+
+const server = pgliteServer();
+
+describe("an approximate pgvector index", () => {
+  const HNSW = hnswSchema.parse({ efSearch: 40 });
+  /** Eight dimensions, at this angle from the first axis. */
+  const at = (degrees: number, n = 0): number[] => {
+    const angle = (degrees * Math.PI) / 180;
+    return [Math.cos(angle), Math.sin(angle), n / 1e6, 0, 0, 0, 0, 0];
+  };
+  const query = { vector: vector(...at(0)), k: 5 };
+
+  /** A thousand documents of another tenant's that are all nearer than acme's ten. */
+  async function crowded(hnsw: HnswSpec = HNSW) {
+    const { open, schemaOf, sql } = await server();
+    const index = await open({ hnsw });
+    const strangers = Array.from({ length: 1_000 }, (_, n) =>
+      upsert(`bolt-${n}`, { audience: "bolt", numbers: at(n / 100, n) }),
+    );
+    const own = Array.from({ length: 10 }, (_, n) =>
+      upsert(`acme-${n}`, { audience: "acme", numbers: at(60 + n) }),
+    );
+    await index.append(1, [...strangers, ...own]);
+    const schema = schemaOf(index);
+    const beside = (text: string) => sql(`SET search_path = ${schema}, public; ${text}`);
+    await beside("ANALYZE records");
+    return { index, beside };
+  }
+
+  // What a planner does with a table that is a thousand times as large.
+  const BY_GRAPH = "SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off";
+  const walks = async <T>(work: () => Promise<T>): Promise<T> => {
+    const { plan } = await server();
+    await plan(BY_GRAPH);
+    return work().finally(() =>
+      plan("RESET enable_seqscan; RESET enable_sort; RESET enable_bitmapscan"),
+    );
+  };
+
+  const NEAREST = `SELECT id FROM records
+    WHERE embedding = 'lex-1' AND audience = ANY ('{acme}'::text[]) AND labels <@ '{}'::text[]
+    ORDER BY vector::vector(8) <=> '[1,0,0,0,0,0,0,0]' LIMIT 5`;
+
+  /** Five of acme's, nearest first. Which of the ten a graph finds depends on how its dice fell. */
+  const provesFive = (found: readonly string[]): void => {
+    assert.equal(found.length, 5);
+    assert.ok(found.every((id) => id.startsWith("acme-")));
+    assert.deepEqual(found, found.toSorted());
+  };
+
+  it("would find nothing of a tenant's with pgvector's defaults, and nobody would be told", async () => {
+    const { beside } = await crowded();
+    const explained = await beside(`${BY_GRAPH}; EXPLAIN ${NEAREST}`);
+    assert.match(JSON.stringify(explained), /Index Scan using graph_/);
+    assert.deepEqual(await beside(`${BY_GRAPH}; ${NEAREST}`), []);
+    const iterative = `SET hnsw.iterative_scan = relaxed_order; ${NEAREST}`;
+    assert.equal((await beside(`${BY_GRAPH}; ${iterative}`)).length, 5);
+  });
+
+  it("gives every tenant k of k, in order", async () => {
+    const { index } = await crowded();
+    const found = await walks(() => hitIds(index, { ...query, audiences: ["acme"] }));
+    provesFive(found);
+    const all = await walks(() => hitIds(index, { ...query, audiences: ["acme"], k: 50 }));
+    assert.equal(all.length, 10);
+    const bolt = await walks(() => hitIds(index, { ...query, audiences: ["bolt"] }));
+    assert.deepEqual(bolt, ["bolt-0", "bolt-1", "bolt-2", "bolt-3", "bolt-4"]);
+  });
+
+  it("gives k of k also where the scan gives up before", async () => {
+    const { index } = await crowded({ ...HNSW, maxScanTuples: 1 });
+    const found = await walks(() => hitIds(index, { ...query, audiences: ["acme"] }));
+    assert.deepEqual(found, ["acme-0", "acme-1", "acme-2", "acme-3", "acme-4"]);
+  });
+
+  it("walks its graph, and compares every record when it is asked to be exact", async () => {
+    const { index, beside } = await crowded();
+    const ready = (is: boolean) =>
+      beside(`UPDATE pg_index SET indisready = ${is} WHERE indexrelid =
+        (SELECT oid FROM pg_class WHERE relname LIKE 'graph_%' AND relnamespace = current_schema()::regnamespace)`);
+    // A graph that lost its way: it knows nothing of the record that is the nearest.
+    await ready(false);
+    await index.append(1, [upsert("a nearest", { audience: "bolt", numbers: at(0) })]);
+    await ready(true);
+    const asked = { ...query, audiences: ["bolt"], k: 2 };
+    assert.deepEqual(await walks(() => hitIds(index, asked)), ["bolt-0", "bolt-1"]);
+    const exact = await walks(() => hitIds(index, { ...asked, exact: true }));
+    assert.deepEqual(exact, ["a nearest", "bolt-0"]);
+  });
+
+  it("tells its parameters, and when a graph was built with others", async () => {
+    const { index, beside } = await crowded();
+    const { settings, approximate, faults } = await index.facts();
+    assert.deepEqual([approximate, faults], [true, []]);
+    assert.equal(settings.index, "hnsw (ef_construction=64, m=16)");
+    const [graph] = await beside(
+      `SELECT relname AS name FROM pg_class
+        WHERE relname LIKE 'graph_%' AND relnamespace = current_schema()::regnamespace`,
+    );
+    await beside(`DROP INDEX ${graph?.name}`);
+    assert.match((await index.facts()).faults.join(), /HNSW index is missing/);
+    await beside(`CREATE INDEX ${graph?.name} ON records
+      USING hnsw ((vector::vector(8)) vector_cosine_ops) WITH (m = 2, ef_construction = 4)`);
+    assert.match((await index.facts()).faults.join(), /built with ef_construction=4, m=2/);
+  });
+
+  it("builds the graph of a restore before it takes its place", async () => {
+    const { index } = await crowded();
+    const { open } = await server();
+    const other = await open({ hnsw: HNSW });
+    const copy = await copyOf(index);
+    await other.restore({ ...copy.from, records: (await index.openSnapshot()).records(500) });
+    assert.deepEqual((await other.facts()).faults, []);
+    provesFive(await walks(() => hitIds(other, { ...query, audiences: ["acme"] })));
+  });
+});
