@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, describe, it } from "node:test";
+import { after, before, describe, it, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { createSystemClock } from "../../src/adapters/clock-system/clock.ts";
 import { openSqliteStore } from "../../src/adapters/store-sqlite/store.ts";
@@ -62,8 +62,11 @@ describe("controllers that are killed in the middle of a plan", () => {
   ];
 
   for (const round of ROUNDS) {
-    it(`finish a switchover whose leaders are killed at ${round.join(", ")}`, async () => {
-      const traffic = startTraffic(["eu-west", "us-east"].map((region) => callerOf(up, region)));
+    it(`finish a switchover whose leaders are killed at ${round.join(", ")}`, async (t) => {
+      const traffic = startTraffic(
+        t,
+        ["eu-west", "us-east"].map((region) => callerOf(up, region)),
+      );
       const [, to] = await fromAndTo();
       await standbysReady(to, [MOVED]);
       const before = await momentOf(MOVED);
@@ -94,7 +97,7 @@ describe("controllers that are killed in the middle of a plan", () => {
     await up.control.move("switchover", MOVED, { to, by: "a test" });
     const planId = await planOf(MOVED, before.planIds);
     await reached(planId, "prove-readiness");
-    await standStill(stopped.process);
+    await standStill(t, stopped.process);
     await eventually("the other controller to lead", async () => {
       return (await leaderOrNull())?.term === stopped.term + 1;
     });
@@ -124,7 +127,7 @@ describe("controllers that are killed in the middle of a plan", () => {
     await standbysReady(to, [...WORKFLOWS]);
     const before = new Map<string, Moment>();
     for (const workflow of WORKFLOWS) before.set(workflow, await momentOf(workflow));
-    const traffic = startTraffic([callerOf(up, to)]);
+    const traffic = startTraffic(t, [callerOf(up, to)]);
 
     const diedAt = Date.now();
     await up.supervisor.killRegion(from);
@@ -216,14 +219,24 @@ describe("controllers that are killed in the middle of a plan", () => {
 
   /**
    * Stops a process between two writes. Caught inside one, it would keep the file's write lock for
-   * as long as it stands still, and nobody else could lead: the embedded store's known limit.
+   * as long as it stands still, and nobody else could lead: the embedded store's known limit. Each
+   * look lasts far less than a lease, or a leader that was caught in a write would have lost it by
+   * the time it goes on.
    */
-  async function standStill(process: string): Promise<void> {
+  async function standStill(t: TestContext, process: string): Promise<void> {
+    const { path, clock } = { path: up.estate.data.store, clock: createSystemClock() };
+    const prober = openSqliteStore({ path, clock, busyTimeoutMs: 100 });
+    t.after(async () => {
+      up.supervisor.signalProcess(process, "SIGCONT");
+      await prober.close();
+    });
     for (;;) {
       up.supervisor.signalProcess(process, "SIGSTOP");
-      const lease = await store.grantLease(1_000).catch(() => null);
-      if (lease !== null) return store.revokeLease(lease);
+      const lease = await prober.grantLease(1_000).catch(() => null);
+      if (lease !== null) return prober.revokeLease(lease);
       up.supervisor.signalProcess(process, "SIGCONT");
+      // Time to end its write, and to renew its lease.
+      await pause(100);
     }
   }
 

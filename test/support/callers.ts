@@ -1,3 +1,4 @@
+import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import OpenAI from "openai";
 import { messageOf } from "../../src/lib/errors.ts";
@@ -47,8 +48,11 @@ export interface Traffic {
   stop(): Promise<{ readonly answered: number; readonly failures: readonly string[] }>;
 }
 
-/** Callers that go on asking every workflow, one question at a time each. */
-export function startTraffic(clients: readonly OpenAI[], everyMs = 150): Traffic {
+/**
+ * Callers that go on asking every workflow, one question at a time each, until they are stopped or
+ * the test `t` is over: left behind by a test that failed, they would ask for good.
+ */
+export function startTraffic(t: TestContext, clients: readonly OpenAI[], everyMs = 150): Traffic {
   const stopping = new AbortController();
   const failures: string[] = [];
   let answered = 0;
@@ -66,6 +70,7 @@ export function startTraffic(clients: readonly OpenAI[], everyMs = 150): Traffic
     }
   };
   const ended = Promise.all(clients.map(one));
+  t.after(() => stopping.abort());
   return {
     async stop() {
       stopping.abort();
