@@ -1,4 +1,5 @@
 import { Command, type CommanderError } from "commander";
+import { VERSION } from "../app/version.ts";
 import { artifactsCommand } from "./artifacts.ts";
 import { checkCommand } from "./check.ts";
 import { demoCommand } from "./demo.ts";
@@ -19,6 +20,7 @@ export function buildProgram(): Command {
     .description(
       "Multi-region disaster recovery for AI platforms: moves the state with the traffic, proves the standby before it opens, and leaves evidence.",
     )
+    .version(VERSION, "-V, --version", "which Tideover this is")
     .addHelpText("after", EXIT_CODES_HELP)
     .showSuggestionAfterError()
     .showHelpAfterError("(add --help for what this command takes)")

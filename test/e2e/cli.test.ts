@@ -13,6 +13,7 @@ import { sha256 } from "../../src/lib/canonical.ts";
 import {
   type CommandResult,
   eventually,
+  ROOT,
   removeEstate,
   sampleEstate,
   startSample,
@@ -32,6 +33,12 @@ before(async () => {
 after(() => {
   rmSync(empty, { recursive: true, force: true });
   removeEstate(unstarted);
+});
+
+test("tideover --version gives the number of the package, and nothing else", async () => {
+  const { code, stdout } = await plain(["--version"], { cwd: empty });
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  assert.deepEqual([code, stdout], [0, `${version}\n`]);
 });
 
 describe("wrong commands", { concurrency: 2 }, () => {
