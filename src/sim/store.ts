@@ -134,6 +134,7 @@ export class MemoryBackend {
   }
 
   #end(leases: readonly string[]): void {
+    if (leases.length === 0) return;
     for (const lease of leases) this.#leases.delete(lease);
     const keys = [...this.#kept]
       .filter(([, kept]) => kept.lease !== null && leases.includes(kept.lease))

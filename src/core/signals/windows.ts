@@ -60,13 +60,14 @@ export function toWindows(
  * a quick report and the last by a slow one, and so make an outage look longer than it was.
  */
 function deduplicated(signals: readonly Signal[]): Signal[] {
-  const kept = new Map<string, Signal>();
+  const observers = new Map<string, Map<number, Signal>>();
   for (const signal of signals) {
-    const key = JSON.stringify([signal.observer, signal.seq]);
-    const known = kept.get(key);
-    if (known === undefined || prefers(signal, known)) kept.set(key, signal);
+    const kept = observers.get(signal.observer) ?? new Map<number, Signal>();
+    observers.set(signal.observer, kept);
+    const known = kept.get(signal.seq);
+    if (known === undefined || prefers(signal, known)) kept.set(signal.seq, signal);
   }
-  return [...kept.values()];
+  return [...observers.values()].flatMap((kept) => [...kept.values()]);
 }
 
 /** Youngest wins; at the same moment a success wins, since only failures can cost a region. */
