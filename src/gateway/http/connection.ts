@@ -3,6 +3,7 @@ import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
 import type { AnswerHead } from "./answer-head.ts";
 import { type Headers, linesOf } from "./message.ts";
 import { readingAnswers } from "./reader.ts";
+import { send } from "./send.ts";
 
 /** Whom a connection goes to, and what it needs of the world. */
 export interface Origin {
@@ -232,22 +233,11 @@ function asBuffer(bytes: Uint8Array): Buffer {
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** In one write where that can be: a second one is a second packet, and a second call. */
 function writeRequest(socket: Socket, { method, path, host, headers, body }: Asked): void {
   const { text, isAscii } = linesOf(headers);
-  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n${text}`;
-  const length = body === null ? 0 : Buffer.byteLength(body);
-  if (body !== null) head += `content-length: ${length}\r\n`;
-  head += "\r\n";
-  if (typeof body === "string" && isAscii) {
-    // Text of as many bytes as characters is ASCII, which latin1 writes the same and sooner.
-    socket.write(head + body, length === body.length ? "latin1" : "utf8");
-    return;
-  }
-  socket.cork();
-  socket.write(head, "latin1");
-  if (body !== null && length > 0) socket.write(body);
-  socket.uncork();
+  const length = body === null ? "" : `content-length: ${Buffer.byteLength(body)}\r\n`;
+  const head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
+  send(socket, { text: `${head}${text}${length}\r\n`, isAscii }, body ?? "");
 }
 
 /** As the kernel would say it: the connection ended in the middle. */
