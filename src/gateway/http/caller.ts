@@ -63,6 +63,8 @@ export class Caller implements Line {
   #isNew = false;
   /** What the answer leaves of the connection; null until there is one. */
   #left: "kept" | "closed" | null = null;
+  /** Nothing is read behind the present request, whatever its answer said. */
+  #isLast = false;
   /** Bytes behind the present request. */
   #held: Buffer | null = null;
   #isReading = false;
@@ -185,7 +187,7 @@ export class Caller implements Line {
   /** Goes on once the present request is answered and all of it was read. */
   #settle(): void {
     if (this.#isLeaving || this.#left === null) return;
-    if (this.#left === "closed" || this.#house.isClosing) this.#leave();
+    if (this.#left === "closed" || this.#isLast || this.#house.isClosing) this.#leave();
     else if (this.#reader.isWhole) this.#free();
     else this.resume();
   }
@@ -208,6 +210,7 @@ export class Caller implements Line {
 
   #hold(bytes: Buffer): void {
     this.#held = bytes;
+    this.#isLast ||= this.#request?.isLast === true;
     if (bytes.length > MOST_HELD_BYTES) this.#socket.pause();
   }
 

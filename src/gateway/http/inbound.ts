@@ -112,6 +112,11 @@ export class InboundRequest implements Inbound {
     return this.#isOver;
   }
 
+  /** Nothing that came before the answer may be read as another request. */
+  get isLast(): boolean {
+    return this.#head.wishes;
+  }
+
   get hasBegun(): boolean {
     return this.#hasBegun;
   }

@@ -56,6 +56,9 @@ export function readHeaders(
     // A colon behind the line's end makes a name with a line break in it, which is no token.
     if (!TOKEN.test(name) || !TEXT.test(value))
       throw new BadMessage(`a header of ${whose} is malformed`);
+    // Readers differ in whether a tab belongs to the word, and so in where the body ends.
+    if (name === "transfer-encoding" && text.slice(colon, end).includes("\t"))
+      throw new BadMessage(`the transfer coding of ${whose} has a tab`);
     headers[name] = Object.hasOwn(headers, name) ? join(name, headers[name] ?? "", value) : value;
     at = end + 2;
   }

@@ -21,6 +21,11 @@ export interface RequestHead {
   readonly keeps: boolean;
   /** It waits for `100 Continue` before it sends the body. */
   readonly waits: boolean;
+  /**
+   * It would like another protocol. It gets none, as HTTP allows; but what its caller sends before
+   * it knows that may be of that protocol, and is no request.
+   */
+  readonly wishes: boolean;
 }
 
 /** Visible characters, without the fragment that no target has. */
@@ -70,6 +75,7 @@ export function readRequestHead(text: string): RequestHead {
     framing: requestFraming(headers, isOld),
     keeps: keeps(headers, isOld),
     waits: !isOld && waits(headers),
+    wishes: headers.upgrade !== undefined,
   };
 }
 
