@@ -1,10 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { Stop, type StopSignal } from "../lib/stop.ts";
 import { GATEWAY_PATHS, HEADERS } from "../wire/headers.ts";
 import { completions } from "./api/completions.ts";
 import { responses } from "./api/responses.ts";
-import { readBody } from "./body.ts";
 import { authenticate } from "./chain/authenticate.ts";
 import {
   type Answer,
@@ -18,16 +15,18 @@ import { nothingKnown } from "./chain/known.ts";
 import { nobodyAnswered } from "./chain/nobody.ts";
 import { refuse, retryAfter } from "./chain/refuse.ts";
 import * as endpoints from "./endpoints.ts";
+import type { Refusal } from "./http/caller.ts";
+import type { Inbound } from "./http/inbound.ts";
+import type { BadMessage } from "./http/message.ts";
+import type { Serving } from "./http/server.ts";
 import type { Tools } from "./options.ts";
 import { reply } from "./reply.ts";
 import type { ServedSnapshot } from "./served-release.ts";
 
 /** One exchange with a caller, before anything of it was judged. */
 interface Exchange {
-  readonly request: IncomingMessage;
+  readonly request: Inbound;
   readonly id: string;
-  /** Aborts when the exchange is over, whichever way. */
-  readonly signal: StopSignal;
   /** What follows `/v1/models/`. */
   readonly rest: string;
 }
@@ -40,13 +39,12 @@ interface Path {
   readonly methods: Readonly<Record<string, Endpoint>>;
 }
 
-export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
-
 /** Everything that a gateway answers over HTTP. `requestId` makes the ids of callers' requests. */
-export function createApp(tools: Tools, requestId: () => string): RequestListener {
+export function createApp(tools: Tools, requestId: () => string): Omit<Serving, "times"> {
   const paths = pathsOf(tools);
-  return (request, response) => {
-    void answerOne(tools, paths, requestId, request, response);
+  return {
+    answer: (inbound) => void answerOne(tools, paths, requestId, inbound),
+    refusal: (fault) => refusalOf(tools, requestId, fault),
   };
 }
 
@@ -92,31 +90,37 @@ async function answerOne(
   tools: Tools,
   paths: readonly Path[],
   requestId: () => string,
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: Inbound,
 ): Promise<void> {
-  const over = new Stop();
-  response.on("close", () => over.abort(CLOSED));
-  // Without a listener, an error of a caller's socket would end the process.
-  response.on("error", () => over.abort(BROKE));
   const id = idOf(request, requestId);
   try {
-    const came = await dispatch(paths, { request, id, signal: over, rest: "" });
+    const came = await dispatch(paths, { request, id, rest: "" });
     const answer = came.kind === "unanswered" ? refuse(FAILED) : came;
     const names = { [HEADERS.requestId]: id, [HEADERS.region]: tools.region };
-    const told = reply(response, withHeaders(answer, names));
+    const told = reply(request, withHeaders(answer, names));
     if (told !== undefined) await told;
   } catch (error) {
     tools.logger.error({ requestId: id, err: error }, "an exchange failed inside the gateway");
     // Part of the answer may be out: only breaking the connection tells that it is not whole.
-    if (response.headersSent) response.destroy();
-    else await reply(response, refuse({ ...FAILED, headers: { [HEADERS.requestId]: id } }));
+    if (request.hasBegun) request.abort();
+    else await reply(request, refuse({ ...FAILED, headers: { [HEADERS.requestId]: id } }));
   }
 }
 
-/** Made once: where they were made says nothing, and each exchange ends with one. */
-const CLOSED = new Error("the caller closed the connection");
-const BROKE = new Error("the caller's connection broke");
+/** What is said to a caller whose bytes are no request that can be trusted. */
+function refusalOf(
+  tools: Tools,
+  requestId: () => string,
+  { status, message }: BadMessage,
+): Refusal {
+  const headers = { [HEADERS.requestId]: requestId(), [HEADERS.region]: tools.region };
+  return refuse({
+    status,
+    code: "malformed_request",
+    message: `This is no request that can be read: ${message}.`,
+    headers,
+  });
+}
 
 const FAILED = {
   status: 500,
@@ -129,19 +133,19 @@ const FAILED = {
  * part in a request tell of one request; else a new one. A caller's own must be a uuid: any shorter
  * word would sooner or later be somebody else's, too.
  */
-function idOf(request: IncomingMessage, requestId: () => string): string {
+function idOf(request: Inbound, requestId: () => string): string {
   const given = request.headers[HEADERS.requestId];
   const forwarded = request.headers[HEADERS.forwardedBy] !== undefined;
   const form = forwarded ? GATEWAYS_ID : UUID;
-  return typeof given === "string" && form.test(given) ? given : requestId();
+  return given !== undefined && form.test(given) ? given : requestId();
 }
 
 const GATEWAYS_ID = /^[\w.:-]{1,128}$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function dispatch(paths: readonly Path[], exchange: Exchange): Promise<Answer> | Answer {
-  const { method = "GET", url = "/" } = exchange.request;
-  const pathname = url.split("?", 1)[0] ?? "/";
+  const { method, target } = exchange.request;
+  const pathname = target.split("?", 1)[0] ?? "/";
   for (const { path, methods } of paths) {
     const rest = matched(path, pathname);
     if (rest === null) continue;
@@ -207,18 +211,17 @@ async function runNamed(tools: Tools, handler: Handler, exchange: Exchange): Pro
 }
 
 function callOf(tools: Tools, snapshot: ServedSnapshot, exchange: Exchange): Call {
-  const { request, id, signal } = exchange;
-  const forwardedBy = request.headers[HEADERS.forwardedBy];
+  const { request, id } = exchange;
   return {
     id,
     api: "chat",
     toChat: null,
     headers: request.headers,
-    readBody: (limitBytes) => readBody(request, limitBytes),
+    readBody: (limitBytes) => request.readBody(limitBytes),
     arrivedAt: tools.clock.monotonic(),
-    signal,
+    signal: request.over,
     snapshot,
-    forwardedBy: typeof forwardedBy === "string" ? forwardedBy : null,
+    forwardedBy: request.headers[HEADERS.forwardedBy] ?? null,
     readiness: holdsToken(tools.estateToken, request.headers[HEADERS.readiness]),
     canary: holdsToken(tools.estateToken, request.headers[HEADERS.canary]),
     ticket: { admitted: false },
@@ -245,7 +248,7 @@ function holdsToken(token: string | null, given: unknown): boolean {
   return held !== undefined && shown !== undefined && timingSafeEqual(held, shown);
 }
 
-function bearerOf(request: IncomingMessage): string | undefined {
+function bearerOf(request: Inbound): string | undefined {
   return /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
 }
 

@@ -1,10 +1,9 @@
-import type { IncomingMessage } from "node:http";
 import { signedSnapshotSchema } from "../model/snapshot.ts";
-import { readBody } from "./body.ts";
 import type { Call, Handler, WholeAnswer } from "./chain/call.ts";
 import { retrieving } from "./chain/embedding.ts";
 import { unknownWorkflow } from "./chain/locate.ts";
 import { json, refuse } from "./chain/refuse.ts";
+import type { Inbound } from "./http/inbound.ts";
 import type { Tools } from "./options.ts";
 import { mergedDamage } from "./targets/damage.ts";
 import { troublesOf } from "./targets/troubles.ts";
@@ -89,8 +88,8 @@ export function currentSnapshot({ snapshots }: Tools): WholeAnswer {
 }
 
 /** PUT: 200 when it was adopted, 409 with the reason and the present number when not. */
-export async function offerSnapshot(tools: Tools, request: IncomingMessage): Promise<WholeAnswer> {
-  const body = await readBody(request, MAX_SNAPSHOT_BYTES);
+export async function offerSnapshot(tools: Tools, request: Inbound): Promise<WholeAnswer> {
+  const body = await request.readBody(MAX_SNAPSHOT_BYTES);
   const parsed = signedSnapshotSchema.safeParse(
     body.kind === "whole" ? parseJson(body.bytes.toString("utf8")) : undefined,
   );

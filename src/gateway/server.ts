@@ -1,6 +1,6 @@
-import { createServer, type Server } from "node:http";
 import type { Clock } from "../ports/clock.ts";
-import { createApp, type RequestListener } from "./app.ts";
+import { createApp } from "./app.ts";
+import { HttpServer } from "./http/server.ts";
 import { LocalLimits } from "./limits.ts";
 import { listen, urlOf } from "./listen.ts";
 import { createMetrics } from "./metrics.ts";
@@ -32,11 +32,14 @@ export interface Gateway {
 /** An index is left alone after one failure: it has no equal to turn to. */
 const INDEX_MEMORY = { failures: 1, firstMs: 500, longestMs: 5_000 };
 
-/** A caller gets this long to send its headers, and then its whole body. Slower ones are attacks. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 60_000;
-/** Longer than the clients' pools keep theirs, so that they, not we, close an idle connection. */
-const KEEP_ALIVE_MS = 65_000;
+const CALLER_TIMES = {
+  /** A caller gets this long to send its headers, and then its whole body. Slower ones are attacks. */
+  headMs: 10_000,
+  requestMs: 60_000,
+  /** Longer than the clients' pools keep theirs, so that they, not we, close an idle connection. */
+  keepAliveMs: 65_000,
+  lingerMs: 2_000,
+};
 
 /**
  * Starts one region's gateway. It serves from the snapshot on its disk, or from a peer's if that is
@@ -50,33 +53,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     tools.logger.error({ code: refused.code, next: refused.next }, refused.message);
   // Before the first request: what was kept may be the belief of before a failover.
   await tools.peers.learn();
-  const server = serverOf(createApp(tools, options.requestId));
+  const server = new HttpServer({ times: CALLER_TIMES, ...createApp(tools, options.requestId) });
   try {
-    await listen(server, options, options.worker !== undefined);
+    await listen(server.listener, options, options.worker !== undefined);
   } catch (error) {
     tools.pools.close();
     throw error;
   }
-  const url = urlOf(server, options.host);
+  const url = urlOf(server.listener, options.host);
   tools.logger.info({ region: tools.region, url, snapshot: tools.snapshots.number }, "gateway up");
   return { url, close: () => close(server, tools) };
-}
-
-function serverOf(app: RequestListener): Server {
-  const timeouts = {
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-  };
-  const server = createServer(timeouts, (request, response) => {
-    // A kept-alive connection falls idle when its last answer is out; left open after `close`, it
-    // would hold the process for as long as its client likes.
-    response.on("close", () => {
-      if (!server.listening) request.socket.destroySoon();
-    });
-    app(request, response);
-  });
-  return server;
 }
 
 function toolsOf(options: GatewayOptions): Tools {
@@ -162,11 +148,9 @@ function alone(own: Own, { metrics }: Omit<Tools, "together">): Together {
   };
 }
 
-async function close(server: Server, tools: Tools): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const drained = tools.clock.after(tools.timeouts.drainMs, () => server.closeAllConnections());
-  await closed;
+async function close(server: HttpServer, tools: Tools): Promise<void> {
+  const drained = tools.clock.after(tools.timeouts.drainMs, () => server.destroy());
+  await server.close();
   drained();
   tools.pools.close();
 }

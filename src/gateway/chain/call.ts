@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from "node:http";
 import type { Delivered } from "../../core/stream/delivered.ts";
 import type { TokenCount } from "../../core/stream/frame.ts";
 import type { Relay } from "../../core/stream/relay.ts";
@@ -8,6 +7,8 @@ import type { WorkflowRoute } from "../../model/snapshot.ts";
 import type { IndexHit } from "../../ports/index.ts";
 import type { ChatRequest, EmbeddingsRequest } from "../../wire/openai.ts";
 import type { RequestFault } from "../../wire/parse-request.ts";
+import type { Body } from "../http/inbound.ts";
+import type { Headers } from "../http/message.ts";
 import type { ServedSnapshot } from "../served-release.ts";
 import type { Fault, Refused } from "../targets/fault.ts";
 
@@ -32,9 +33,9 @@ export interface Call {
   /** For a body of another API's shape: its chat request. Null when it is one already. */
   readonly toChat: ToChat | null;
   /** Names in lower case. */
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: Headers;
   /** Reads the caller's body once. */
-  readonly readBody: (limitBytes: number) => Promise<Body>;
+  readonly readBody: (limitBytes: number) => Promise<Body> | Body;
   /** Monotonic ms. */
   readonly arrivedAt: number;
   /** Aborts when the exchange with the caller is over, whichever way: nothing may outlive it. */
@@ -83,12 +84,6 @@ export interface Ticket {
   /** Tries that may have cost a model's work, under one snapshot; absent before the first. */
   spent?: { readonly snapshot: number; readonly tries: number };
 }
-
-export type Body =
-  | { readonly kind: "whole"; readonly bytes: Buffer }
-  | { readonly kind: "too-large" }
-  /** The caller went before all of it was here. */
-  | { readonly kind: "gone" };
 
 /** What became of a request so far: gathered on the way out, for headers, metrics and audit. */
 export interface Facts {

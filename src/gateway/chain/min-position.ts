@@ -1,8 +1,8 @@
-import type { IncomingHttpHeaders } from "node:http";
 import type { StopSignal } from "../../lib/stop.ts";
 import type { Position } from "../../model/position.ts";
 import type { IndexReader } from "../../ports/index.ts";
 import { HEADERS } from "../../wire/headers.ts";
+import type { Headers } from "../http/message.ts";
 import type { Tools } from "../options.ts";
 import { within } from "../within.ts";
 
@@ -19,9 +19,8 @@ export type Wanted =
  * The position of this index that the caller must not be answered before: 0 when none is asked for.
  * `42`, or `handbook=42` with several parted by commas; what is said of other indexes is not ours.
  */
-export function wantedPosition(headers: IncomingHttpHeaders, index: string): Wanted {
-  const header = headers[HEADERS.minPosition];
-  const sent = Array.isArray(header) ? header.join(",") : (header ?? "");
+export function wantedPosition(headers: Headers, index: string): Wanted {
+  const sent = headers[HEADERS.minPosition] ?? "";
   if (sent.trim() === "") return { ok: true, seq: 0 };
   const wishes = sent.split(",").map((part) => WISH.exec(part.trim())?.groups ?? null);
   if (wishes.some((wish) => wish === null)) return { ok: false, sent };

@@ -14,7 +14,8 @@ export function parse(): Link {
     const limit = call.snapshot.maxBodyBytes;
     const encoding = call.headers["content-encoding"] ?? "identity";
     if (encoding !== "identity") return refuse(unknownEncoding(encoding));
-    const body = await call.readBody(limit);
+    const read = call.readBody(limit);
+    const body = read instanceof Promise ? await read : read;
     if (body.kind === "too-large") return refuse(tooLarge(limit));
     if (body.kind === "gone") return refuse(GONE);
     const text = decodeUtf8(body.bytes);

@@ -1,7 +1,9 @@
 import { isIP, type NetConnectOpts, connect as netConnect, type Socket } from "node:net";
 import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
-import type { Head } from "./head.ts";
-import { AnswerReader } from "./reader.ts";
+import type { AnswerHead } from "./answer-head.ts";
+import { type Headers, linesOf } from "./message.ts";
+import { readingAnswers } from "./reader.ts";
+import { send } from "./send.ts";
 
 /** Whom a connection goes to, and what it needs of the world. */
 export interface Origin {
@@ -18,7 +20,7 @@ export interface Asked {
   readonly path: string;
   /** As the `Host` header says it. */
   readonly host: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Headers;
   readonly body: Buffer | string | null;
 }
 
@@ -27,7 +29,7 @@ export interface Listener {
   /** It is sent now: from here on its server may get it. */
   onSend(sending: Sending): void;
   /** The answer's head; earlier ones (1xx) are passed over. */
-  onHead(head: Head): void;
+  onHead(head: AnswerHead): void;
   /** A piece of the body, which is the listener's only during the call. */
   onBody(piece: Buffer): void;
   onEnd(): void;
@@ -70,7 +72,7 @@ const BEFORE_MS = 2_000;
 export class Connection implements Sending {
   readonly #owner: Owner;
   readonly #socket: Socket;
-  readonly #reader = new AnswerReader({
+  readonly #reader = readingAnswers({
     onHead: (head) => {
       this.#head = head;
       this.#listener?.onHead(head);
@@ -79,7 +81,7 @@ export class Connection implements Sending {
   });
   /** Of the present request; null while there is none. */
   #listener: Listener | null = null;
-  #head: Head | null = null;
+  #head: AnswerHead | null = null;
   readonly #ready: "connect" | "secureConnect";
   /** The present request is written, and its answer not yet whole. */
   #wrote = false;
@@ -181,7 +183,7 @@ export class Connection implements Sending {
   #received(bytes: Buffer, count: number): void {
     try {
       // Bytes that nobody asked for, or behind an answer, are no answer to a request of ours.
-      const taken = this.#wrote ? this.#reader.push(bytes, count) : 0;
+      const taken = this.#wrote ? this.#reader.push(bytes, 0, count) : 0;
       if (this.#isOver) return;
       if (!this.#wrote) this.#fail(closedError());
       else if (this.#reader.isWhole) this.#answered(taken === count);
@@ -231,36 +233,11 @@ function asBuffer(bytes: Uint8Array): Buffer {
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-const ASCII = /^[\t\x20-\x7e]*$/;
-const LATIN1 = /^[\t\x20-\x7e\x80-\xff]*$/;
-
-/**
- * In one write where that can be: a second one is a second packet, and a second call. Throws a
- * TypeError for a header that cannot be sent: half a line of it could be a request of its own.
- */
 function writeRequest(socket: Socket, { method, path, host, headers, body }: Asked): void {
-  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
-  let isAscii = true;
-  for (const name in headers) {
-    const value = headers[name] ?? "";
-    if (!ASCII.test(value)) {
-      if (!LATIN1.test(value)) throw new TypeError(`the header ${name} cannot be sent`);
-      isAscii = false;
-    }
-    head += `${name}: ${value}\r\n`;
-  }
-  const length = body === null ? 0 : Buffer.byteLength(body);
-  if (body !== null) head += `content-length: ${length}\r\n`;
-  head += "\r\n";
-  if (typeof body === "string" && isAscii) {
-    // Text of as many bytes as characters is ASCII, which latin1 writes the same and sooner.
-    socket.write(head + body, length === body.length ? "latin1" : "utf8");
-    return;
-  }
-  socket.cork();
-  socket.write(head, "latin1");
-  if (body !== null && length > 0) socket.write(body);
-  socket.uncork();
+  const { text, isAscii } = linesOf(headers);
+  const length = body === null ? "" : `content-length: ${Buffer.byteLength(body)}\r\n`;
+  const head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
+  send(socket, { text: `${head}${text}${length}\r\n`, isAscii }, body ?? "");
 }
 
 /** As the kernel would say it: the connection ended in the middle. */

@@ -172,7 +172,7 @@ describe("connections to a server", () => {
     const cut = ask();
     assert.match(await cut.over.promise, /^ECONNRESET/);
     assert.equal(cut.body, "hello");
-    for (const wanted of [/^ECONNRESET/, /^ECONNRESET/, /^BAD_ANSWER: its answer has no plain/]) {
+    for (const wanted of [/^ECONNRESET/, /^ECONNRESET/, /^BAD_MESSAGE: its answer has no plain/]) {
       const one = ask();
       assert.match(await one.over.promise, wanted);
       await setImmediate();

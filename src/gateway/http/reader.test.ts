@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { BadAnswer, type Head } from "./head.ts";
-import { AnswerReader } from "./reader.ts";
+import type { AnswerHead } from "./answer-head.ts";
+import { BadMessage } from "./message.ts";
+import { readingAnswers } from "./reader.ts";
 
 interface Told {
-  readonly heads: Head[];
+  readonly heads: AnswerHead[];
   readonly body: string;
   /** Bytes behind the answer. */
   readonly behind: string;
@@ -14,10 +15,10 @@ interface Told {
 
 /** What a reader makes of bytes in these pieces. The pieces are spoilt as soon as they were read. */
 function read(pieces: readonly Buffer[]): Told {
-  const heads: Head[] = [];
+  const heads: AnswerHead[] = [];
   let body = "";
   let behind = "";
-  const reader = new AnswerReader({
+  const reader = readingAnswers({
     onHead: (head) => heads.push(head),
     onBody: (piece) => {
       body += piece.toString("latin1");
@@ -26,7 +27,7 @@ function read(pieces: readonly Buffer[]): Told {
   reader.begin();
   for (const piece of pieces) {
     const bytes = Buffer.from(piece);
-    const taken = reader.push(bytes, bytes.length);
+    const taken = reader.push(bytes, 0, bytes.length);
     behind += bytes.toString("latin1", taken);
     bytes.fill("!");
   }
@@ -137,8 +138,8 @@ describe("the reader of answers", () => {
   for (const [name, text] of MALFORMED) {
     it(`refuses ${name}, however its bytes are cut`, () => {
       const bytes = Buffer.from(text, "latin1");
-      assert.throws(() => read([bytes]), BadAnswer);
-      assert.throws(() => read([...bytes].map((byte) => Buffer.of(byte))), BadAnswer);
+      assert.throws(() => read([bytes]), BadMessage);
+      assert.throws(() => read([...bytes].map((byte) => Buffer.of(byte))), BadMessage);
     });
   }
 
@@ -154,10 +155,10 @@ describe("the reader of answers", () => {
 
   it("ends at the end of the connection only where that is the answer's own end", () => {
     const ends = (text: string): boolean => {
-      const reader = new AnswerReader({ onHead: () => undefined, onBody: () => undefined });
+      const reader = readingAnswers({ onHead: () => undefined, onBody: () => undefined });
       reader.begin();
       const bytes = Buffer.from(text, "latin1");
-      reader.push(bytes, bytes.length);
+      reader.push(bytes, 0, bytes.length);
       return reader.ended();
     };
     assert.equal(ends(`${OK}\r\nhello`), true);
@@ -190,7 +191,7 @@ describe("the reader of answers", () => {
     assert.equal(readAll(`${OK}\r\n`).heads[0]?.reusable, false);
   });
 
-  it("takes no bytes of chance for an answer, and never fails but by BadAnswer", () => {
+  it("takes no bytes of chance for an answer, and never fails but by BadMessage", () => {
     const alphabet = fc.constantFrom(
       ...["HTTP/1.1 200 OK\r\n", "transfer-encoding: chunked\r\n", "content-length: 3\r\n"],
       ...["\r\n", "5\r\n", "0\r\n", "hello", "\r", "\n", ":", " ", "\0", "\xff"],
@@ -202,7 +203,7 @@ describe("the reader of answers", () => {
           try {
             return read(pieces);
           } catch (error) {
-            assert.ok(error instanceof BadAnswer);
+            assert.ok(error instanceof BadMessage);
             return "refused";
           }
         };

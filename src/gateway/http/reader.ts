@@ -1,12 +1,14 @@
-import { BadAnswer, type Framing, type Head, readHead } from "./head.ts";
+import { type AnswerHead, readAnswerHead } from "./answer-head.ts";
+import { BadMessage, type Framing, type Whose } from "./message.ts";
+import { type RequestHead, readRequestHead } from "./request-head.ts";
 
-/** What an answer says, in order. A body's piece is the reader's only during the call. */
-export interface Heard {
+/** What a message says, in order. A body's piece is the reader's only during the call. */
+export interface Heard<Head> {
   onHead(head: Head): void;
   onBody(piece: Buffer): void;
 }
 
-/** Heads, chunks' size lines and trailers that are longer are no server's but an attacker's. */
+/** Heads, chunks' size lines and trailers that are longer are nobody's but an attacker's. */
 const MOST_HEAD_BYTES = 16 * 1024;
 /** Answers before the answer (1xx). */
 const MOST_EARLY = 16;
@@ -15,6 +17,60 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 const CR = 13;
 const LF = 10;
 const SEMICOLON = 59;
+
+/** Reads the answers of one server. */
+export function readingAnswers(heard: Heard<AnswerHead>): MessageReader {
+  let head: AnswerHead | null = null;
+  return new MessageReader({
+    whose: "its answer",
+    plain: false,
+    judge: (text, nth) => {
+      const read = readAnswerHead(text);
+      if (read.status < 200) return early(read.status, nth);
+      head = read;
+      return read.framing;
+    },
+    onHead: () => head !== null && heard.onHead(head),
+    onBody: (piece) => heard.onBody(piece),
+  });
+}
+
+function early(status: number, nth: number): null {
+  // Nobody asked for another protocol, and what follows would be in it.
+  if (status === 101) throw new BadMessage("it changed the protocol");
+  if (nth > MOST_EARLY) throw new BadMessage("it announces answers without end");
+  return null;
+}
+
+/**
+ * Reads the requests of one caller. Extensions of chunks and trailers are refused: nobody needs
+ * them here, and each reader of them that goes its own way is a way to smuggle.
+ */
+export function readingRequests(heard: Heard<RequestHead>): MessageReader {
+  let head: RequestHead | null = null;
+  return new MessageReader({
+    whose: "the request",
+    plain: true,
+    judge: (text) => {
+      head = readRequestHead(text);
+      return head.framing;
+    },
+    onHead: () => head !== null && heard.onHead(head),
+    onBody: (piece) => heard.onBody(piece),
+  });
+}
+
+/** What is read, and who is told. */
+interface Reading {
+  readonly whose: Whose;
+  /** Lines end with CRLF from the first on, and chunks have neither extensions nor trailers. */
+  readonly plain: boolean;
+  /** Judges the nth head, from 1; null when the message's own is still to come. */
+  readonly judge: (text: string, nth: number) => Framing | null;
+  /** The head was judged. The reader may be stopped from here on. */
+  readonly onHead: () => void;
+  readonly onBody: (piece: Buffer) => void;
+}
 
 type State =
   | "head"
@@ -33,15 +89,15 @@ type State =
   | "whole";
 
 /**
- * Reads answers from the bytes of a connection, however they are cut, one after each `begin`. It
+ * Reads messages from the bytes of a connection, however they are cut, one after each `begin`. It
  * keeps no more of them than an unfinished head. Pure: it knows no socket.
  */
-export class AnswerReader {
-  readonly #heard: Heard;
+export class MessageReader {
+  readonly #reading: Reading;
   #state: State = "whole";
   /** The head so far; null while nothing of it is held. */
   #held: Buffer | null = null;
-  #early = 0;
+  #heads = 0;
   /** Of the body or the chunk. */
   #left = 0;
   /** Digits of the chunk's size. */
@@ -49,20 +105,20 @@ export class AnswerReader {
   /** Bytes that are neither head nor body, such as trailers. */
   #besides = 0;
 
-  constructor(heard: Heard) {
-    this.#heard = heard;
+  constructor(reading: Reading) {
+    this.#reading = reading;
   }
 
-  /** Another answer begins. */
+  /** Another message begins. */
   begin(): void {
     this.#state = "head";
     this.#held = null;
-    this.#early = 0;
+    this.#heads = 0;
     this.#digits = 0;
     this.#besides = 0;
   }
 
-  /** The answer is over, or was stopped. */
+  /** The message is over, or was stopped, or none has begun. */
   get isWhole(): boolean {
     return this.#state === "whole";
   }
@@ -73,16 +129,16 @@ export class AnswerReader {
   }
 
   /**
-   * Takes the first `end` bytes, and says how many of them are the answer's: fewer when it is over
-   * before. Throws `BadAnswer` when they can be no answer's.
+   * Takes the bytes from `from` to `end`, and says where those of the message end: before `end` when
+   * it is over before. Throws `BadMessage` when they can be no message's.
    */
-  push(bytes: Buffer, end: number): number {
-    let at = 0;
+  push(bytes: Buffer, from: number, end: number): number {
+    let at = from;
     while (at < end && this.#state !== "whole") at = this.#step(bytes, at, end);
     return at;
   }
 
-  /** The connection ended. True when that is the answer's own end. */
+  /** The connection ended. True when that is the message's own end. */
   ended(): boolean {
     if (this.#state === "close") this.#state = "whole";
     return this.#state === "whole";
@@ -96,7 +152,7 @@ export class AnswerReader {
       case "chunk":
         return this.#body(bytes, at, end);
       case "close":
-        this.#heard.onBody(bytes.subarray(at, end));
+        this.#reading.onBody(bytes.subarray(at, end));
         return end;
       default:
         this.#state = this.#behind(bytes[at] ?? 0);
@@ -111,35 +167,35 @@ export class AnswerReader {
     const before = held === null ? 0 : held.length;
     const found = all.indexOf(HEAD_END, Math.max(0, before - 3));
     if ((found === -1 ? all.length : found) > MOST_HEAD_BYTES)
-      throw new BadAnswer("the head of its answer is longer than 16 KiB");
+      throw new BadMessage(`the head of ${this.#reading.whose} is longer than 16 KiB`, 431);
     if (found === -1) {
+      // Its end would be waited for in vain.
+      if (this.#reading.plain && hasBareLineFeed(all))
+        throw new BadMessage(`a line of ${this.#reading.whose} does not end with CRLF`);
       // A copy: the bytes are the socket's.
       this.#held = held === null ? Buffer.from(all) : all;
       return end;
     }
     this.#held = null;
-    this.#begin(readHead(all.toString("latin1", 0, found + 2)));
-    return at + found + 4 - before;
+    const to = at + found + 4 - before;
+    this.#headOver(all.toString("latin1", 0, found + 2));
+    return to;
   }
 
-  #begin(head: Head): void {
-    const { status, framing } = head;
-    if (status < 200) {
-      // Nobody asked for another protocol, and what follows would be in it.
-      if (status === 101) throw new BadAnswer("it changed the protocol");
-      if (++this.#early > MOST_EARLY) throw new BadAnswer("it announces answers without end");
-      return;
-    }
+  #headOver(text: string): void {
+    this.#heads += 1;
+    const framing = this.#reading.judge(text, this.#heads);
+    if (framing === null) return;
     this.#state = stateOf(framing);
     this.#left = framing.kind === "length" ? framing.bytes : 0;
-    this.#heard.onHead(head);
+    this.#reading.onHead();
   }
 
   #body(bytes: Buffer, at: number, end: number): number {
     const to = Math.min(end, at + this.#left);
     this.#left -= to - at;
     if (this.#left === 0) this.#state = this.#state === "chunk" ? "chunk-cr" : "whole";
-    this.#heard.onBody(bytes.subarray(at, to));
+    this.#reading.onBody(bytes.subarray(at, to));
     return to;
   }
 
@@ -151,21 +207,23 @@ export class AnswerReader {
       case "extension":
         return this.#skipped(byte, "extension", "size-lf");
       case "size-lf":
-        return must(byte === LF, this.#left === 0 ? "trailer" : "chunk");
+        return this.#must(byte === LF, this.#left === 0 ? "trailer" : "chunk");
       case "chunk-cr":
-        return must(byte === CR, "chunk-lf");
+        return this.#must(byte === CR, "chunk-lf");
       case "chunk-lf":
         this.#digits = 0;
         this.#besides = 0;
-        return must(byte === LF, "size");
+        return this.#must(byte === LF, "size");
       case "trailer":
-        return byte === CR ? "end-lf" : this.#skipped(byte, "trailer-line", "trailer-lf");
+        if (byte === CR) return "end-lf";
+        this.#must(!this.#reading.plain, "whole");
+        return this.#skipped(byte, "trailer-line", "trailer-lf");
       case "trailer-line":
         return this.#skipped(byte, "trailer-line", "trailer-lf");
       case "trailer-lf":
-        return must(byte === LF, "trailer");
+        return this.#must(byte === LF, "trailer");
       default:
-        return must(byte === LF, "whole");
+        return this.#must(byte === LF, "whole");
     }
   }
 
@@ -175,22 +233,29 @@ export class AnswerReader {
       this.#left = (this.#digits === 0 ? 0 : this.#left) * 16 + digit;
       this.#digits += 1;
       // Twelve digits are exact as a number, and more than anybody sends at once.
-      return must(this.#digits <= 12, "size");
+      return this.#must(this.#digits <= 12, "size");
     }
-    const isEnd = byte === CR || byte === SEMICOLON;
-    return must(this.#digits > 0 && isEnd, byte === CR ? "size-lf" : "extension");
+    const isEnd = byte === CR || (byte === SEMICOLON && !this.#reading.plain);
+    return this.#must(this.#digits > 0 && isEnd, byte === CR ? "size-lf" : "extension");
+  }
+
+  #must(right: boolean, next: State): State {
+    if (!right) throw new BadMessage(`the chunks of ${this.#reading.whose} are malformed`);
+    return next;
   }
 
   /** Passes over a line. Its end is a CR, which must be followed by an LF. */
   #skipped(byte: number, line: State, next: State): State {
     this.#besides += 1;
-    return must(byte !== LF && this.#besides <= MOST_HEAD_BYTES, byte === CR ? next : line);
+    return this.#must(byte !== LF && this.#besides <= MOST_HEAD_BYTES, byte === CR ? next : line);
   }
 }
 
-function must(right: boolean, next: State): State {
-  if (!right) throw new BadAnswer("the chunks of its answer are malformed");
-  return next;
+function hasBareLineFeed(bytes: Buffer): boolean {
+  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) {
+    if (bytes[at - 1] !== CR) return true;
+  }
+  return false;
 }
 
 function stateOf(framing: Framing): State {

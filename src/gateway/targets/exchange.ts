@@ -1,9 +1,9 @@
 import type { StopSignal } from "../../lib/stop.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { StreamPart } from "../chain/call.ts";
+import type { AnswerHead } from "../http/answer-head.ts";
 import { Collected } from "../http/collected.ts";
 import type { Listener, Sending } from "../http/connection.ts";
-import type { Head } from "../http/head.ts";
 import type { FaultKind } from "./fault.ts";
 import type { Place, Pools } from "./pools.ts";
 import { StreamedAnswer, type StreamHooks } from "./stream.ts";
@@ -118,7 +118,7 @@ class Exchange implements Listener {
     if (this.#reason !== null) sending.abort(asError(this.#reason));
   }
 
-  onHead({ status, headers }: Head): void {
+  onHead({ status, headers }: AnswerHead): void {
     this.#status = status;
     this.#headers = headers;
     const type = this.#headers["content-type"] ?? "";
