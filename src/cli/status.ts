@@ -122,6 +122,7 @@ const TARGETS = ["TARGET NOT WELL", "OF", "SEEN BY", "STANDING", "SINCE", "EJECT
 
 const STANDINGS: Readonly<Record<TargetStatus["standing"], string>> = {
   failing: "fails, and is asked",
+  slow: "slow, asked last",
   out: "left alone",
   trial: "waits for one request",
 };

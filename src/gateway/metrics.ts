@@ -113,7 +113,7 @@ function addGauges(registry: Registry, gauged: Gauged): void {
   });
   const targets: Gauge<"target"> = new Gauge({
     name: "tideover_gateway_target_state",
-    help: "1 for a target in use, 0 while it is ejected.",
+    help: "1 for a target in use, 0 while it is ejected, or asked last because it is slow.",
     aggregator: "min",
     labelNames: ["target"],
     registers: [registry],
@@ -153,6 +153,7 @@ function addTargetGauges(registry: Registry, { targets, retries }: Gauged): void
       }
     },
   });
+  addSlowness(registry, targets);
   const recent: Gauge<"kind"> = new Gauge({
     name: "tideover_gateway_recent_tries",
     help: "Requests of the last ten seconds, and retries that the budget allowed them.",
@@ -162,6 +163,48 @@ function addTargetGauges(registry: Registry, { targets, retries }: Gauged): void
     collect(): void {
       for (const [kind, count] of Object.entries(retries?.traffic() ?? {}))
         recent.set({ kind }, count);
+    },
+  });
+}
+
+function addSlowness(registry: Registry, targets: Gauged["targets"]): void {
+  const usual: Gauge<"target" | "measure" | "over"> = new Gauge({
+    name: "tideover_gateway_target_median_seconds",
+    help: "What a target takes, in the long run and lately; `pace` is from one event to the next.",
+    aggregator: "max",
+    labelNames: ["target", "measure", "over"],
+    registers: [registry],
+    collect(): void {
+      for (const { name, usual: measures } of targets.outcomes()) {
+        for (const [measure, { normalMs, nowMs }] of Object.entries(measures ?? {})) {
+          if (normalMs !== null) usual.set({ target: name, measure, over: "long" }, normalMs / 1e3);
+          if (nowMs !== null) usual.set({ target: name, measure, over: "newest" }, nowMs / 1e3);
+        }
+      }
+    },
+  });
+  const slow: Gauge<"target"> = new Gauge({
+    name: "tideover_gateway_target_slow",
+    help: "1 for a target that is slower than is normal for it.",
+    aggregator: "max",
+    labelNames: ["target"],
+    registers: [registry],
+    collect(): void {
+      for (const { name, slow: why } of targets.outcomes()) {
+        slow.set({ target: name }, (why ?? null) === null ? 0 : 1);
+      }
+    },
+  });
+  const probes: Gauge<"target"> = new Gauge({
+    name: "tideover_gateway_target_probes",
+    help: "How often a silent target was asked for a sign of life; no request, and no completion.",
+    aggregator: "max",
+    labelNames: ["target"],
+    registers: [registry],
+    collect(): void {
+      for (const { name, probes: count } of targets.outcomes()) {
+        probes.set({ target: name }, count ?? 0);
+      }
     },
   });
 }

@@ -102,6 +102,28 @@ describe("a gateway holds requests to the policies and routes of its release", (
     assert.equal(allowed.status, 200);
   });
 
+  const others: readonly (readonly [string, object, RegExp])[] = [
+    ["a custom tool", { type: "custom", custom: { name: "shell" } }, /'shell' is not/],
+    [
+      "a custom tool that shows an allowed function's name beside its own",
+      { type: "custom", custom: { name: "shell" }, function: { name: "search" } },
+      /'shell' is not/,
+    ],
+    ["a tool that the model's server runs", { type: "web_search" }, /'web_search' is not/],
+    [
+      "the same, under an allowed function's name",
+      { type: "web_search", function: { name: "search" } },
+      /'web_search' is not/,
+    ],
+  ];
+  for (const [name, other, expected] of others) {
+    it(`refuses ${name} that is not on the list`, async () => {
+      const [status, code, message] = await refused({ tools: [tool("search"), other] });
+      assert.deepEqual([status, code], [403, "tool_not_allowed"]);
+      assert.match(message, expected);
+    });
+  }
+
   it("asks the model as the route says, wherever the caller says nothing", async () => {
     const asked = upstream.next("/v1/chat/completions");
     await clientOf(gateway.url).chat.completions.create({ ...QUESTION, temperature: 1 });

@@ -8,6 +8,12 @@ import { durationSchema } from "./units.ts";
 const spanOf = <T extends z.ZodType>(time: T) => z.strictObject({ least: time, most: time });
 const number = z.number().nonnegative();
 
+/** When a target is slow, beside its own normal. */
+const slowSchema = z.strictObject({ times: number, least: number });
+/** `least` in ms. */
+export type SlowPolicy = z.infer<typeof slowSchema>;
+export const DEFAULT_SLOW: SlowPolicy = { times: 3, least: 500 };
+
 /** As it stands in the snapshot; times in ms. A snapshot of before this part existed means the defaults. */
 export const DEFAULT_REFLEX = {
   firstToken: { least: 2_000, most: 30_000 },
@@ -28,6 +34,8 @@ export const reflexSchema = z
     attempts: z.int().positive(),
     retryShare: number,
     ejectAtMost: number,
+    /** Absent means the default: gateways of before it was there read no other word. */
+    slow: slowSchema.optional(),
   })
   .default(DEFAULT_REFLEX);
 export type Reflex = z.infer<typeof reflexSchema>;
@@ -68,4 +76,18 @@ export const reflexSpecSchema = z.strictObject({
   ejectAtMost: share
     .default(DEFAULT_REFLEX.ejectAtMost)
     .describe("Most targets left alone at once, as a share; above it none is."),
+  slow: z
+    .strictObject({
+      times: z
+        .number()
+        .min(1.5)
+        .max(1_000)
+        .default(DEFAULT_SLOW.times)
+        .describe("A target is slow when it takes this many times its own normal,"),
+      least: durationSchema
+        .prefault("500ms")
+        .describe("and so much longer at least; between two events of a stream a twentieth of it."),
+    })
+    .optional()
+    .describe("When a target is asked last because it is slow. Default: 3 times, 500ms."),
 });

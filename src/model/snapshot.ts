@@ -13,6 +13,8 @@ export const targetSchema = z.strictObject({
   keyEnv: z.string().nullable(),
   /** How it goes on with a half-given answer; absent means `none`. */
   continuation: continuationSchema.optional(),
+  /** Path below the URL at which it is asked for a sign of life, or `none`; absent: /v1/models. */
+  probe: z.string().optional(),
 });
 
 export const workflowRouteSchema = z.strictObject({

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { adoptSchema } from "./adopt.ts";
 import { artifactsSpecSchema } from "./artifact-spec.ts";
-import { continuationSchema, deliverySchema } from "./continuation.ts";
+import { continuationSpecSchema, deliverySchema } from "./continuation.ts";
 import { componentSchema, degradedModeSchema, failureDomainSchema } from "./domain.ts";
 import { freshnessSpecSchema, stalePolicySchema } from "./freshness.ts";
 import { indexEngineShape } from "./index-engine.ts";
 import { scrubSpecSchema } from "./index-scrub-spec.ts";
+import { probeSchema } from "./probe.ts";
 import { reflexSpecSchema } from "./reflex.ts";
 import { PLAIN_RELEASE, type ReleaseSpec, releaseSpecSchema } from "./release-spec.ts";
 import { replicationSchema } from "./replication.ts";
@@ -59,11 +60,8 @@ const runtimeTargetSchema = z.strictObject({
     .describe(
       "Environment variable that holds the target's API key. The key itself is never in the spec.",
     ),
-  continuation: continuationSchema
-    .optional()
-    .describe(
-      "How it goes on with a half-given answer: continue-final-message (vLLM), prefill (last message the assistant's) or none. Default: continue-final-message with `reference`, else none.",
-    ),
+  continuation: continuationSpecSchema.optional(),
+  probe: probeSchema.optional(),
   reference: z
     .strictObject({
       modelDigest: z

@@ -21,8 +21,11 @@ export const troubleSchema = z.strictObject({
    * `index-corruption` for a copy of an index.
    */
   domain: failureDomainSchema,
-  /** Still asked though it fails; left alone; or left alone until one real request tries it. */
-  standing: z.enum(["failing", "out", "trial"]),
+  /**
+   * Still asked though it fails; slow beside its own normal, and asked last where another may do
+   * better; left alone; or any of these until one real request tries it.
+   */
+  standing: z.enum(["failing", "slow", "out", "trial"]),
   /** Since its first failure without a success behind it, in ms. */
   sinceMs: z.number(),
   /** Since its newest failure, in ms; absent where only its present standing is known. */

@@ -99,7 +99,7 @@ function spoken(text: string, { persona }: Directives): string {
 
 /** The named tool, if the request offers it and does not forbid calling. */
 function toolToCall(request: ChatRequest, directives: Directives): string | undefined {
-  const offered = (request.tools ?? []).map((tool) => tool.function.name);
+  const offered = (request.tools ?? []).flatMap((tool) => tool.function?.name ?? []);
   if (request.tool_choice === "none") return undefined;
   const wanted = forcedTool(request.tool_choice) ?? directives.tool;
   if (wanted !== undefined && offered.includes(wanted)) return wanted;

@@ -27,9 +27,14 @@ export interface ChatMessage {
   readonly [key: string]: unknown;
 }
 
+/**
+ * A tool that the caller runs: a `function` takes JSON, a `custom` one any text. Other types are a
+ * server's own affair.
+ */
 export interface ToolDefinition {
-  readonly type: string;
-  readonly function: { readonly name: string; readonly [key: string]: unknown };
+  readonly type?: string;
+  readonly function?: { readonly name: string; readonly [key: string]: unknown };
+  readonly custom?: { readonly name: string; readonly [key: string]: unknown };
   readonly [key: string]: unknown;
 }
 

@@ -69,6 +69,10 @@ const FAULTS: readonly (readonly [change: object, param: string, code: string])[
   [{ temperature: 3 }, "temperature", "invalid_value"],
   [{ stop: [1] }, "stop", "invalid_type"],
   [{ tools: [{ type: "function" }] }, "tools[0].function.name", "missing_required_parameter"],
+  [{ tools: [{}] }, "tools[0].function.name", "missing_required_parameter"],
+  [{ tools: [{ type: "custom" }] }, "tools[0].custom.name", "missing_required_parameter"],
+  [{ tools: [{ type: 1 }] }, "tools[0].type", "invalid_type"],
+  [{ tools: ["search"] }, "tools[0]", "invalid_type"],
   [{ continue_final_message: 1 }, "continue_final_message", "invalid_type"],
 ];
 

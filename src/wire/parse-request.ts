@@ -145,10 +145,8 @@ function checkToolCalls(message: Fields, param: string): RequestFault | undefine
   if (calls === undefined || calls === null) return undefined;
   if (!Array.isArray(calls)) return wrongType(`${param}.tool_calls`, "an array", calls);
   for (const [index, call] of calls.entries()) {
-    const called = isFields(call) ? call.function : undefined;
-    if (!isFields(called) || typeof called.name !== "string") {
-      return missing(`${param}.tool_calls[${index}].function.name`);
-    }
+    const found = checkNamed(call, `${param}.tool_calls[${index}]`);
+    if (found !== undefined) return found;
   }
   return undefined;
 }
@@ -172,12 +170,22 @@ function checkStop(value: unknown, param: string): RequestFault | undefined {
 function checkTools(value: unknown, param: string): RequestFault | undefined {
   if (!Array.isArray(value)) return wrongType(param, "an array of objects", value);
   for (const [index, tool] of value.entries()) {
-    const declared = isFields(tool) ? tool.function : undefined;
-    if (!isFields(declared) || typeof declared.name !== "string") {
-      return missing(`${param}[${index}].function.name`);
-    }
+    const found = checkNamed(tool, `${param}[${index}]`);
+    if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** A tool, or a call of one. Kinds that only its server knows pass. */
+function checkNamed(tool: unknown, param: string): RequestFault | undefined {
+  if (!isFields(tool)) return wrongType(param, "an object", tool);
+  const { type = "function" } = tool;
+  if (typeof type !== "string") return wrongType(`${param}.type`, "a string", type);
+  if (type !== "function" && type !== "custom") return undefined;
+  const named = tool[type];
+  return isFields(named) && typeof named.name === "string"
+    ? undefined
+    : missing(`${param}.${type}.name`);
 }
 
 function checkInput(input: unknown): RequestFault | undefined {

@@ -35,9 +35,10 @@ export function inputToMessages(input: unknown): InputAsMessages {
 function addItem(messages: Fields[], item: unknown, at: string): RequestFault | null {
   if (!isFields(item)) return invalid(at, "expected an object", "invalid_type");
   if (item.type === "reasoning") return null;
-  if (item.type === "function_call") return addCall(messages, item, at);
+  if (item.type === "function_call" || item.type === "custom_tool_call")
+    return addCall(messages, item, at);
   const converted =
-    item.type === "function_call_output"
+    item.type === "function_call_output" || item.type === "custom_tool_call_output"
       ? toolMessage(item, at)
       : item.type === "message" || item.type === undefined
         ? plainMessage(item, at)
@@ -56,7 +57,7 @@ function unknownItem(item: Fields, at: string): RequestFault {
   }
   return invalid(
     `${at}.type`,
-    `${shownValue(item.type)} is none of message, function_call, function_call_output, reasoning`,
+    `${shownValue(item.type)} is none of message, function_call, function_call_output, custom_tool_call, custom_tool_call_output, reasoning`,
   );
 }
 
@@ -65,14 +66,13 @@ function unknownItem(item: Fields, at: string): RequestFault {
  * item of its own. Models are trained on the former, and some servers refuse anything else.
  */
 function addCall(messages: Fields[], item: Fields, at: string): RequestFault | null {
-  const { call_id, name, arguments: given } = item;
+  const { call_id, name, arguments: given, input } = item;
   if (typeof call_id !== "string") return missing(`${at}.call_id`);
   if (typeof name !== "string") return missing(`${at}.name`);
-  const call = {
-    id: call_id,
-    type: "function",
-    function: { name, arguments: textOr(given, "{}") },
-  };
+  const call =
+    item.type === "custom_tool_call"
+      ? { id: call_id, type: "custom", custom: { name, input: textOr(input) } }
+      : { id: call_id, type: "function", function: { name, arguments: textOr(given, "{}") } };
   const last = messages.at(-1);
   if (last?.role !== "assistant") {
     messages.push({ role: "assistant", content: null, tool_calls: [call] });

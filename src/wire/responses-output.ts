@@ -29,7 +29,7 @@ export type Item =
       status: ItemStatus;
     }
   | {
-      readonly kind: "function_call";
+      readonly kind: CallKind;
       readonly id: string;
       readonly callId: string;
       readonly name: string;
@@ -39,6 +39,16 @@ export type Item =
       status: ItemStatus;
     };
 
+export type CallKind = "function_call" | "custom_tool_call";
+
+/** How each kind of call is said: its item's id, its events and what they call its text. */
+export const CALLS: Readonly<
+  Record<CallKind, { readonly id: string; readonly events: string; readonly text: string }>
+> = {
+  function_call: { id: "fc", events: "response.function_call_arguments", text: "arguments" },
+  custom_tool_call: { id: "ctc", events: "response.custom_tool_call_input", text: "input" },
+};
+
 export function partObject({ kind, text, logprobs }: Part): Fields {
   if (kind === "refusal") return { type: kind, refusal: text };
   if (kind === "reasoning_text") return { type: kind, text };
@@ -46,16 +56,9 @@ export function partObject({ kind, text, logprobs }: Part): Fields {
 }
 
 export function itemObject(item: Item, status: ItemStatus = item.status): Fields {
-  if (item.kind === "function_call") {
-    const { id, callId, name, argumentText } = item;
-    return {
-      id,
-      type: "function_call",
-      status,
-      call_id: callId,
-      name,
-      arguments: argumentText,
-    };
+  if ("callId" in item) {
+    const { kind, id, callId, name, argumentText } = item;
+    return { id, type: kind, status, call_id: callId, name, [CALLS[kind].text]: argumentText };
   }
   const content = item.parts.map(partObject);
   return item.kind === "reasoning"

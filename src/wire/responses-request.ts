@@ -113,32 +113,46 @@ function toTools(tools: unknown): Converted<readonly Fields[]> {
   for (const [index, tool] of tools.entries()) {
     const at = `tools[${index}]`;
     if (!isFields(tool)) return invalid(at, "expected an object", "invalid_type");
-    if (tool.type !== "function") return invalid(`${at}.type`, onlyFunctions(tool.type));
+    if (tool.type !== "function" && tool.type !== "custom")
+      return invalid(`${at}.type`, onlyCallers(tool.type));
     if (typeof tool.name !== "string") return missing(`${at}.name`);
-    const { type, name, description, parameters, strict, ...rest } = tool;
-    const called = { name, description, parameters, strict: strict ?? undefined };
-    converted.push({ ...rest, type, function: present(called) });
+    converted.push(tool.type === "custom" ? customTool(tool) : functionTool(tool));
   }
   return { ok: true, value: converted };
 }
 
-function onlyFunctions(type: unknown): string {
-  return `${shownValue(type)} is a tool that its provider runs; this gateway passes on only 'function' tools, which the caller runs`;
+function functionTool(tool: Fields): Fields {
+  const { type, name, description, parameters, strict, ...rest } = tool;
+  const called = { name, description, parameters, strict: strict ?? undefined };
+  return { ...rest, type, function: present(called) };
+}
+
+/** Chat keeps a grammar in a member of its own. */
+function customTool(tool: Fields): Fields {
+  const { type, name, description, format, ...rest } = tool;
+  const { type: kind, ...grammar } = fieldsOf(format);
+  const inChat = kind === "grammar" ? { type: kind, grammar } : (format ?? undefined);
+  return { ...rest, type, custom: present({ name, description, format: inChat }) };
+}
+
+function onlyCallers(type: unknown): string {
+  return `${shownValue(type)} is a tool that its provider runs; this gateway passes on only 'function' and 'custom' tools, which the caller runs`;
 }
 
 function toToolChoice(choice: unknown): Converted<unknown> {
   if (choice === undefined || choice === null) return { ok: true, value: undefined };
   if (typeof choice === "string") return { ok: true, value: choice };
   if (!isFields(choice)) return invalid("tool_choice", "expected a string or an object");
-  const { type, name, mode, tools } = choice;
-  if (type === "function") return { ok: true, value: { type, function: { name } } };
+  const { type, mode, tools } = choice;
+  if (type === "function" || type === "custom") return { ok: true, value: chosen(choice) };
   if (type !== "allowed_tools" || !Array.isArray(tools))
-    return invalid("tool_choice.type", onlyFunctions(type));
-  const allowed = tools.map((tool) => ({
-    type: "function",
-    function: { name: fieldsOf(tool).name },
-  }));
+    return invalid("tool_choice.type", onlyCallers(type));
+  const allowed = tools.map((tool) => chosen(fieldsOf(tool)));
   return { ok: true, value: { type, allowed_tools: { mode, tools: allowed } } };
+}
+
+function chosen({ type, name }: Fields): Fields {
+  return type === "custom" ? { type, custom: { name } } : { type: "function", function: { name } };
 }
 
 /** `text.format` keeps the schema beside its name; chat keeps both in a member of their own. */

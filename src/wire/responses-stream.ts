@@ -1,5 +1,7 @@
-import { type Fields, fieldsList, fieldsOf, numberOr, textOr } from "./fields.ts";
+import { type Fields, fieldsList, fieldsOf, isFields, numberOr, textOr } from "./fields.ts";
 import {
+  CALLS,
+  type CallKind,
   type Item,
   type ItemStatus,
   incompleteReason,
@@ -16,7 +18,7 @@ import { NOTHING_TOLD, type ToldItem, type ToldResponse } from "./responses-told
 import { formatSse } from "./sse.ts";
 
 type TextItem = Item & { readonly kind: "message" | "reasoning" };
-type CallItem = Item & { readonly kind: "function_call" };
+type CallItem = Item & { readonly kind: CallKind };
 
 /**
  * One answer in the shape of `/v1/responses`, fed with the chunks of a chat stream (or with a whole
@@ -141,21 +143,22 @@ export class ResponseTeller {
   #openText(kind: TextItem["kind"]): TextItem {
     const last = this.#items.at(-1);
     if (last?.kind === kind && last.status === "in_progress") return last;
-    if (last !== undefined && last.kind !== "function_call")
-      this.#closeItem(last, this.#items.length - 1);
+    if (last !== undefined && !isCall(last)) this.#closeItem(last, this.#items.length - 1);
     const id = textItemId(kind, this.#id, this.#items.length);
     return this.#add({ kind, id, parts: [], status: "in_progress" });
   }
 
   #call(position: number, call: Fields): void {
-    const { name, arguments: piece } = fieldsOf(call.function);
+    const kind: CallKind = isFields(call.custom) ? "custom_tool_call" : "function_call";
+    const { name, arguments: given, input } = fieldsOf(call.custom ?? call.function);
     const known = this.#items.find(
-      (item): item is CallItem => item.kind === "function_call" && item.position === position,
+      (item): item is CallItem => isCall(item) && item.position === position,
     );
-    const item = known ?? this.#openCall(position, textOr(call.id), textOr(name));
+    const item = known ?? this.#openCall(kind, position, textOr(call.id), textOr(name));
+    const piece = kind === "custom_tool_call" ? input : given;
     if (typeof piece !== "string" || piece === "") return;
     item.argumentText += piece;
-    this.#emit("response.function_call_arguments.delta", {
+    this.#emit(`${CALLS[item.kind].events}.delta`, {
       item_id: item.id,
       output_index: this.#items.indexOf(item),
       delta: piece,
@@ -163,14 +166,13 @@ export class ResponseTeller {
   }
 
   /** Calls stay open to the end: servers may mix the pieces of several that run in parallel. */
-  #openCall(position: number, given: string, name: string): CallItem {
+  #openCall(kind: CallKind, position: number, given: string, name: string): CallItem {
     const last = this.#items.at(-1);
-    if (last !== undefined && last.kind !== "function_call")
-      this.#closeItem(last, this.#items.length - 1);
-    const id = `fc_${this.#id}_${this.#items.length}`;
+    if (last !== undefined && !isCall(last)) this.#closeItem(last, this.#items.length - 1);
+    const id = `${CALLS[kind].id}_${this.#id}_${this.#items.length}`;
     const callId = given === "" ? `call_${this.#id}_${this.#items.length}` : given;
     return this.#add({
-      kind: "function_call",
+      kind,
       id,
       callId,
       name,
@@ -193,12 +195,13 @@ export class ResponseTeller {
   #closeItem(item: Item, index: number, status: ItemStatus = "completed"): void {
     if (item.status !== "in_progress") return;
     item.status = status;
-    if (item.kind === "function_call") {
-      this.#emit("response.function_call_arguments.done", {
+    if (isCall(item)) {
+      const { events, text } = CALLS[item.kind];
+      this.#emit(`${events}.done`, {
         item_id: item.id,
         output_index: index,
-        name: item.name,
-        arguments: item.argumentText,
+        ...(item.kind === "function_call" ? { name: item.name } : {}),
+        [text]: item.argumentText,
       });
     } else {
       for (const part of item.parts) this.#closePart(item, index, part);
@@ -269,6 +272,10 @@ export class ResponseTeller {
     this.#events = [];
     return text;
   }
+}
+
+function isCall(item: Item): item is CallItem {
+  return "callId" in item;
 }
 
 function textItemId(kind: TextItem["kind"], id: string, index: number): string {

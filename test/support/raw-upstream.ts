@@ -18,6 +18,10 @@ export interface RawUpstream {
   /** The same address for those who expect TLS there. */
   readonly tlsUrl: string;
   readonly asked: RawAsked[];
+  /** How often it was asked for a sign of life, which is no request. */
+  probed: number;
+  /** The answer to that. */
+  alive: RawAnswer;
   /** Connections, also those over which nothing was asked. */
   connections: number;
   /** Answers to the next requests, in order; after the last one it answers soundly. */
@@ -35,8 +39,13 @@ export async function startRaw(name: string): Promise<RawUpstream> {
     const closed = new Promise<void>((resolve) => socket.on("close", () => resolve()));
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => undefined);
-    readRequests(socket, (path, body) => {
+    readRequests(socket, (method, path, body) => {
       const asked = { path, body, closed };
+      if (method === "GET") {
+        upstream.probed += 1;
+        upstream.alive(socket, asked);
+        return;
+      }
       upstream.asked.push(asked);
       (upstream.script.shift() ?? upstream.otherwise)(socket, asked);
     });
@@ -48,6 +57,8 @@ export async function startRaw(name: string): Promise<RawUpstream> {
     url: `http://127.0.0.1:${port}`,
     tlsUrl: `https://127.0.0.1:${port}`,
     asked: [],
+    probed: 0,
+    alive: whole(404, "{}"),
     connections: 0,
     script: [],
     otherwise: sound(`the answer of ${name}`),
@@ -60,7 +71,7 @@ export async function startRaw(name: string): Promise<RawUpstream> {
   return upstream;
 }
 
-type OnRequest = (path: string, body: RawAsked["body"]) => void;
+type OnRequest = (method: string, path: string, body: RawAsked["body"]) => void;
 
 function readRequests(socket: Socket, onRequest: OnRequest): void {
   let held: Buffer = Buffer.alloc(0);
@@ -79,7 +90,8 @@ function readRequests(socket: Socket, onRequest: OnRequest): void {
       if (held.length < end + 4 + length) return;
       const body = held.subarray(end + 4, end + 4 + length).toString("utf8");
       held = held.subarray(end + 4 + length);
-      onRequest(head.split(" ")[1] ?? "", body === "" ? {} : JSON.parse(body));
+      const [method = "", path = ""] = head.split(" ");
+      onRequest(method, path, body === "" ? {} : JSON.parse(body));
     }
   });
 }

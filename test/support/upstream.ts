@@ -37,6 +37,11 @@ export async function startUpstream(name: string, port = 0): Promise<FakeUpstrea
   const sockets = new Set<Socket>();
   const waiting: { path: string; resolve: (asked: Asked) => void }[] = [];
   const server = createServer((request, response) => {
+    // A gateway that asks whether anybody is there: no request of anybody's.
+    if (request.method === "GET" && request.url === "/v1/models") {
+      response.writeHead(404).end();
+      return;
+    }
     void receive(request, response).then((asked) => {
       upstream.asked.push(asked);
       for (const waiter of waiting.splice(0)) {

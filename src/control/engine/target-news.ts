@@ -57,9 +57,13 @@ function isOut({ trouble }: SeenTarget): boolean {
 
 function outFact({ subject, trouble, observer }: SeenTarget): Fact {
   const { target, region, gateway } = subject;
+  const does =
+    trouble?.standing === "slow"
+      ? `finds ${target} of ${region} slow`
+      : `leaves ${target} of ${region} alone`;
   return {
     kind: "signal",
-    text: `the gateway of ${gateway} leaves ${target} of ${region} alone: ${trouble?.because}`,
+    text: `the gateway of ${gateway} ${does}: ${trouble?.because}`,
     data: { gateway, observer, trouble },
   };
 }

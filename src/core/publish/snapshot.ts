@@ -75,13 +75,14 @@ function regionEntry(region: RegionSpec, release: string): Snapshot["regions"][s
     jurisdiction: region.jurisdiction,
     release,
     targets: region.components.runtime.targets.map(
-      ({ name, url, model, keyEnv, continuation, reference }) => ({
+      ({ name, url, model, keyEnv, continuation, probe, reference }) => ({
         name,
         url,
         model,
         keyEnv: keyEnv ?? null,
         // Our own runtime can; of anybody else's server nothing is supposed.
         continuation: continuation ?? (reference ? "continue-final-message" : "none"),
+        ...(probe === undefined ? {} : { probe }),
       }),
     ),
   };

@@ -36,7 +36,7 @@ export type Texts = Readonly<Partial<Record<TextField, string>>>;
 export interface ChoiceDelta {
   readonly index: number;
   readonly texts: Texts;
-  /** Of both spellings: `tool_calls`, and the older `function_call`. */
+  /** Of all spellings: `tool_calls` of functions and of custom tools, and the older `function_call`. */
   readonly toolCalls: readonly ToolDelta[];
   /** It says something (sound) that can neither be continued nor compared. */
   readonly opaque: boolean;
@@ -123,12 +123,13 @@ function toolDeltas(delta: Fields): ToolDelta[] {
 }
 
 function toolDelta(call: Fields, position: number): ToolDelta {
-  const called = isFields(call.function) ? call.function : {};
+  const custom = isFields(call.custom) ? call.custom : {};
+  const called = isFields(call.function) ? call.function : custom;
   return {
     index: numberOr(call.index, position),
     id: textOr(call.id),
     name: textOr(called.name),
-    argumentText: textOr(called.arguments),
+    argumentText: textOr(called === custom ? called.input : called.arguments),
   };
 }
 

@@ -67,12 +67,21 @@ describe("a stream of responses", () => {
     assert.deepEqual([now.id, now.created, now.events], ["resp_r1", 5, events.length]);
   });
 
-  test("tells nothing of a call before its end, nor of the text behind it", () => {
+  const custom = { index: 0, id: "c", type: "custom", custom: { name: "shell", input: "ls" } };
+  for (const [kind, call, events] of [
+    ["function", CALL, "function_call_arguments"],
+    ["custom tool", custom, "custom_tool_call_input"],
+  ] as const)
+    test(`tells nothing of a ${kind}'s call before its end, nor of the text behind it`, () =>
+      tellsNoHalfOf(call, `${events}.delta`));
+
+  function tellsNoHalfOf(call: object, delta: string): void {
     const events = eventsOf([
       chunk({ content: "Let me look." }),
-      chunk({ tool_calls: [CALL] }),
+      chunk({ tool_calls: [call] }),
       chunk({ content: " So:" }, "tool_calls"),
     ]);
+    assert.ok(events.some((event) => typeOf(event) === delta));
     const { told, now } = followed(events.slice(0, -1));
     assert.deepEqual(told.at(4), [
       ...["created", "in_progress", "output_item.added", "content_part.added"],
@@ -83,7 +92,7 @@ describe("a stream of responses", () => {
     assert.equal(now.told.items.length, 1);
     assert.deepEqual([now.toldPieces, now.pieces], [1, 2]);
     assert.equal(followed(events).told.at(-1)?.at(-1), "completed");
-  });
+  }
 
   test("remembers where its text stands, with the probabilities that its end repeats", () => {
     const logprobs = { content: [{ token: "Once ", logprob: -1, bytes: [1], top_logprobs: [] }] };

@@ -64,7 +64,8 @@ const BEGINNINGS: readonly string[] = [
   "response.in_progress",
   "response.queued",
 ];
-const CALL_EVENTS = /^response\.function_call_arguments\.(delta|done)$/;
+const CALL_EVENTS = /^response\.(function_call_arguments|custom_tool_call_input)\.(delta|done)$/;
+const CALLS: readonly unknown[] = ["function_call", "custom_tool_call"];
 const CLOSING_EVENTS =
   /^response\.(content_part|output_item|output_text|refusal|reasoning_text)\.done$/;
 
@@ -136,7 +137,7 @@ function named(now: FollowedResponse, response: Fields): FollowedResponse {
 }
 
 function withItem(now: FollowedResponse, kind: unknown): FollowedResponse {
-  if (kind === "function_call") return { ...now, inCall: true };
+  if (CALLS.includes(kind)) return { ...now, inCall: true };
   if (kind !== "message" && kind !== "reasoning") return { ...now, opaque: true };
   return { ...now, heard: { ...now.heard, items: [...now.heard.items, { kind, parts: [] }] } };
 }

@@ -10,6 +10,7 @@ import { refuse } from "../chain/refuse.ts";
 import type { Tools } from "../options.ts";
 import { type Exchanged, exchange } from "../targets/exchange.ts";
 import { judgeChat } from "../targets/judge.ts";
+import { probeOfTarget } from "../targets/probe.ts";
 import { upstreamHeaders } from "../targets/target.ts";
 import { type Asking, type Judged, type Party, takeTurns } from "../targets/turns.ts";
 
@@ -53,6 +54,7 @@ function partyOf(tools: Tools, call: Call, target: Target, wanted: Wanted): Part
     region: tools.region,
     ask: (asking) => send(tools, call, target, wanted, asking),
     judge: (exchanged) => judge(tools, target, wanted, exchanged),
+    probe: probeOfTarget(tools, target),
   };
 }
 

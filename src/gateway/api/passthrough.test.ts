@@ -28,9 +28,16 @@ const IMAGE = {
   ],
 };
 
+const CUSTOM = {
+  type: "custom" as const,
+  custom: { name: "sh", format: { type: "grammar", grammar: { syntax: "lark", definition: "x" } } },
+};
+
 /** What a caller may send, none of it ours: each must reach the target as it came. */
 const REQUESTS: readonly (readonly [string, object])[] = [
   ["tools", { tools: [TOOL], tool_choice: "required", parallel_tool_calls: false }],
+  ["custom tools", { tools: [CUSTOM], tool_choice: { type: "custom", custom: { name: "sh" } } }],
+  ["tools of its server alone", { tools: [{ type: "web_search", filters: { x: [] } }, TOOL] }],
   ["a JSON schema", { response_format: SCHEMA }],
   ["parts with an image", { messages: [IMAGE] }],
   [
@@ -45,7 +52,10 @@ const REQUESTS: readonly (readonly [string, object])[] = [
         {
           role: "assistant",
           content: null,
-          tool_calls: [{ id: "c1", type: "function", function: { name: "find", arguments: "{}" } }],
+          tool_calls: [
+            { id: "c1", type: "function", function: { name: "find", arguments: "{}" } },
+            { id: "c2", type: "custom", custom: { name: "sh", input: "ls" } },
+          ],
         },
         { role: "tool", tool_call_id: "c1", content: [{ type: "text", text: "Found." }] },
       ],

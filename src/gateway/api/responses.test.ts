@@ -254,6 +254,76 @@ describe("POST /v1/responses", () => {
     );
   });
 
+  it("carries custom tools with their grammar, and streams a call of one in pieces", async () => {
+    const called = (fields: object) => chunk({ tool_calls: [{ index: 0, ...fields }] });
+    estate.upstream.chat = streams(
+      [
+        called({ id: "c1", type: "custom", custom: { name: "shell", input: "" } }),
+        called({ custom: { input: "ls " } }),
+        called({ custom: { input: '-l "x"' } }),
+        chunk({}, "tool_calls"),
+        "[DONE]",
+      ],
+      (response) => response.end(),
+    );
+    const { responses } = clientOf(estate.forwarding.url);
+    const sent = estate.upstream.next(CHAT);
+    const format = { type: "grammar" as const, syntax: "regex" as const, definition: "ls .*" };
+    const shell = { type: "custom" as const, name: "shell", description: "Runs.", format };
+    const deltas: string[] = [];
+    const items = new Set<string>();
+    let done: object = {};
+    for await (const event of await responses.create({
+      ...ASKED,
+      stream: true,
+      tools: [shell, { type: "custom", name: "free" }],
+      tool_choice: { type: "custom", name: "shell" },
+    })) {
+      if (event.type === "response.custom_tool_call_input.delta") {
+        deltas.push(event.delta);
+        items.add(event.item_id);
+      }
+      if (event.type === "response.custom_tool_call_input.done") {
+        items.add(event.item_id);
+        assert.equal(event.input, 'ls -l "x"');
+      }
+      if (event.type === "response.completed") done = event.response.output[0] ?? {};
+    }
+    assert.deepEqual(deltas, ["ls ", '-l "x"']);
+    const [id = ""] = items;
+    assert.match(id, /^ctc_/);
+    assert.equal(items.size, 1);
+    const call = { type: "custom_tool_call" as const, call_id: "c1", name: "shell" };
+    const item = { ...call, id, status: "completed", input: 'ls -l "x"' };
+    assert.deepEqual(done, item);
+    const { tools, tool_choice } = (await sent).body;
+    assert.deepEqual(tool_choice, { type: "custom", custom: { name: "shell" } });
+    const { type, ...grammar } = format;
+    assert.deepEqual(tools, [
+      {
+        type: "custom",
+        custom: { name: "shell", description: "Runs.", format: { type, grammar } },
+      },
+      { type: "custom", custom: { name: "free" } },
+    ]);
+
+    estate.upstream.chat = answers("Nothing there.");
+    const asked = estate.upstream.next(CHAT);
+    const output = { type: "custom_tool_call_output" as const, call_id: "c1", output: "" };
+    const input = [{ role: "user" as const, content: "List." }, { ...call, input: "ls" }, output];
+    assert.equal((await responses.create({ ...ASKED, input })).output_text, "Nothing there.");
+    const { messages } = (await asked).body;
+    assert.ok(Array.isArray(messages));
+    assert.deepEqual(messages.slice(-2), [
+      {
+        role: "assistant",
+        content: null,
+        tool_calls: [{ id: "c1", type: "custom", custom: { name: "shell", input: "ls" } }],
+      },
+      { role: "tool", tool_call_id: "c1", content: "" },
+    ]);
+  });
+
   it("gives structured output to the official parser", async () => {
     estate.upstream.chat = answers('{"days":182}');
     const format = zodTextFormat(z.object({ days: z.number() }), "leave");
@@ -316,7 +386,8 @@ describe("POST /v1/responses", () => {
     [{ background: true }, "background", /Stream the answer/],
     [{ prompt: { id: "p" } }, "prompt", /workflow/],
     [{ n: 2 }, "n", /one answer/],
-    [{ tools: [{ type: "web_search" }] }, "tools[0].type", /"web_search".*'function'/],
+    [{ tools: [{ type: "web_search" }] }, "tools[0].type", /"web_search".*'function' and 'custom'/],
+    [{ tools: [{ type: "custom" }] }, "tools[0].name", /Missing/],
     [{ tool_choice: { type: "file_search" } }, "tool_choice.type", /file_search/],
     [{ max_output_tokens: 0 }, "max_output_tokens", /above 0/],
     [{ text: { format: { type: "json_schema", name: "x" } } }, "text.format.schema", /Missing/],

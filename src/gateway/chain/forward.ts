@@ -5,6 +5,7 @@ import { type Exchanged, exchange } from "../targets/exchange.ts";
 import type { Fault, FaultKind } from "../targets/fault.ts";
 import { hedged } from "../targets/hedge.ts";
 import type { Answered } from "../targets/judge.ts";
+import { probeOfGateway } from "../targets/probe.ts";
 import { retryAfterMs } from "../targets/retry-after.ts";
 import { type Asking, type Judged, takeTurns } from "../targets/turns.ts";
 import {
@@ -129,6 +130,7 @@ function forwardToFirst(
       ask: (asking) => send(tools, call, region, asking),
       judge: (exchanged) => judge(tools, region, exchanged),
       relays: true,
+      probe: probeOfGateway(tools, own(call.snapshot.regions, region)?.gateway),
     })),
     streamed: call.request?.stream === true,
     before,

@@ -67,7 +67,16 @@ function plain(text: string): string {
 }
 
 function namesOf(tools: readonly ToolDefinition[]): string[] {
-  return tools.map((tool) => tool.function.name);
+  return tools.map(nameOf);
+}
+
+/**
+ * By its type and by nothing else: a tool that bears two names is judged by the one that its server
+ * reads. One that the server itself runs is called as its type is.
+ */
+function nameOf({ type = "function", function: called, custom }: ToolDefinition): string {
+  if (type === "function") return called?.name ?? "";
+  return type === "custom" ? (custom?.name ?? "") : type;
 }
 
 function unsafe(policy: string, filter: string): Refusal {

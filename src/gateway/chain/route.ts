@@ -3,6 +3,7 @@ import type { Target } from "../../model/snapshot.ts";
 import type { Tools } from "../options.ts";
 import { type Exchanged, exchange } from "../targets/exchange.ts";
 import { type Answered, judgeChat } from "../targets/judge.ts";
+import { probeOfTarget } from "../targets/probe.ts";
 import { upstreamHeaders } from "../targets/target.ts";
 import { type Asking, type Judged, type Party, takeTurns } from "../targets/turns.ts";
 import { type Answer, type Attempt, type Call, type Handler, located } from "./call.ts";
@@ -62,6 +63,7 @@ function partyOf(tools: Tools, call: Call, target: Target): Party {
     region: tools.region,
     ask: (asking) => continued(call, target, (sent) => send(tools, sent, target, asking)),
     judge: (exchanged) => judge(tools, call, target, exchanged),
+    probe: probeOfTarget(tools, target),
   };
 }
 

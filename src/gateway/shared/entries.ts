@@ -6,18 +6,19 @@ import {
   LocalEntries,
   type Measure,
 } from "../targets/entry.ts";
+import { type Run, SLOW_MEASURES, type SlowMeasure } from "../targets/slowness.ts";
 import { locked, release } from "./lock.ts";
 import { SharedNames } from "./names.ts";
 import { SharedText } from "./text.ts";
 
-/** Targets of a region and gateways of all others, each for chat and for vectors: 4 MiB. */
+/** Targets of a region and gateways of all others, each for chat and for vectors: 5 MiB. */
 const SLOTS = 1_024;
 const WORD = 8;
 const TEXT = 256;
-const MEASURES: readonly Measure[] = ["firstToken", "wholeAnswer", "stall"];
+const MEASURES: readonly Measure[] = ["firstToken", "wholeAnswer", "stall", "pace"];
 
 /** Where each part of a slot begins, in bytes. Locks are 4 bytes, numbers 8. */
-const AT = { lock: 0, trying: 4, numbers: WORD, times: 24 * WORD } as const;
+const AT = { lock: 0, trying: 4, numbers: WORD, times: 48 * WORD } as const;
 const TIMES = (1 + NEWEST) * WORD;
 const TEXTS_AT = AT.times + MEASURES.length * TIMES;
 const SLOT = TEXTS_AT + 3 * TEXT;
@@ -35,8 +36,18 @@ const N = {
   troubledSince: 7,
   /** Twice: when the half began, requests, failures. */
   window: 8,
+  /** 0 for null, else one more than the measure's place. */
+  slowBy: 14,
+  heardAt: 15,
+  silentAt: 16,
+  probeFrom: 17,
+  probeMs: 18,
+  probes: 19,
+  /** For each measure as many as `RUN`. */
+  runs: 20,
 } as const;
-const NUMBERS = 14;
+const RUN: readonly (keyof Run)[] = ["normalMs", "nowMs", "nowAt", "since", "count", "windows"];
+const NUMBERS = N.runs + SLOW_MEASURES.length * RUN.length;
 
 export function sharedEntriesMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(SLOTS * (WORD + SLOT));
@@ -116,6 +127,7 @@ class SharedEntry implements Entry {
   readonly #ejectedBecause: SharedText;
   readonly #lastFailure: SharedText;
   readonly #halves: readonly [SharedHalf, SharedHalf];
+  readonly runs: Readonly<Record<SlowMeasure, Run>>;
 
   constructor(memory: SharedArrayBuffer, base: number, me: number) {
     this.#me = me;
@@ -129,12 +141,20 @@ class SharedEntry implements Entry {
       new SharedHalf(this.#numbers, N.window),
       new SharedHalf(this.#numbers, N.window + 3),
     ];
+    const run = (measure: SlowMeasure) =>
+      new SharedRun(this.#numbers, N.runs + SLOW_MEASURES.indexOf(measure) * RUN.length);
+    this.runs = {
+      firstToken: run("firstToken"),
+      wholeAnswer: run("wholeAnswer"),
+      pace: run("pace"),
+    };
     const times = (measure: Measure) =>
       timesAt(memory, base + AT.times + MEASURES.indexOf(measure) * TIMES);
     this.times = {
       firstToken: times("firstToken"),
       wholeAnswer: times("wholeAnswer"),
       stall: times("stall"),
+      pace: times("pace"),
     };
   }
 
@@ -202,6 +222,42 @@ class SharedEntry implements Entry {
   set lastFailure(value: string | null) {
     this.#lastFailure.set(value);
   }
+  get slowBy(): SlowMeasure | null {
+    return SLOW_MEASURES[this.#get(N.slowBy) - 1] ?? null;
+  }
+  set slowBy(value: SlowMeasure | null) {
+    this.#numbers[N.slowBy] = value === null ? 0 : SLOW_MEASURES.indexOf(value) + 1;
+  }
+  get heardAt(): number {
+    return this.#get(N.heardAt);
+  }
+  set heardAt(value: number) {
+    this.#numbers[N.heardAt] = value;
+  }
+  get silentAt(): number {
+    return this.#get(N.silentAt);
+  }
+  set silentAt(value: number) {
+    this.#numbers[N.silentAt] = value;
+  }
+  get probeFrom(): number {
+    return this.#get(N.probeFrom);
+  }
+  set probeFrom(value: number) {
+    this.#numbers[N.probeFrom] = value;
+  }
+  get probeMs(): number {
+    return this.#get(N.probeMs);
+  }
+  set probeMs(value: number) {
+    this.#numbers[N.probeMs] = value;
+  }
+  get probes(): number {
+    return this.#get(N.probes);
+  }
+  set probes(value: number) {
+    this.#numbers[N.probes] = value;
+  }
 
   get trying(): boolean {
     return Atomics.load(this.#words, 1) !== 0;
@@ -253,6 +309,58 @@ class SharedHalf implements Half {
 
   become({ at, requests, failures }: Half): void {
     this.#numbers.set([at, requests, failures], this.#from);
+  }
+}
+
+/** Its numbers stand in the order of `RUN`. */
+class SharedRun implements Run {
+  readonly #numbers: Float64Array<SharedArrayBuffer>;
+  readonly #from: number;
+
+  constructor(numbers: Float64Array<SharedArrayBuffer>, from: number) {
+    this.#numbers = numbers;
+    this.#from = from;
+  }
+
+  get normalMs(): number {
+    return this.#get(0);
+  }
+  set normalMs(value: number) {
+    this.#numbers[this.#from + 0] = value;
+  }
+  get nowMs(): number {
+    return this.#get(1);
+  }
+  set nowMs(value: number) {
+    this.#numbers[this.#from + 1] = value;
+  }
+  get nowAt(): number {
+    return this.#get(2);
+  }
+  set nowAt(value: number) {
+    this.#numbers[this.#from + 2] = value;
+  }
+  get since(): number {
+    return this.#get(3);
+  }
+  set since(value: number) {
+    this.#numbers[this.#from + 3] = value;
+  }
+  get count(): number {
+    return this.#get(4);
+  }
+  set count(value: number) {
+    this.#numbers[this.#from + 4] = value;
+  }
+  get windows(): number {
+    return this.#get(5);
+  }
+  set windows(value: number) {
+    this.#numbers[this.#from + 5] = value;
+  }
+
+  #get(at: number): number {
+    return this.#numbers[this.#from + at] ?? 0;
   }
 }
 

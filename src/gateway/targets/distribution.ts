@@ -51,6 +51,18 @@ export class Distribution {
     return this.#sorted[Math.max(0, rank)] ?? null;
   }
 
+  /** The median of the newest `most` values; null while there are none. Not remembered. */
+  newestMedian(most: number): number | null {
+    const total = this.#total;
+    const count = Math.min(most, this.count);
+    if (count <= 0) return null;
+    const newest = new Float64Array(count);
+    for (let back = 1; back <= count; back++) {
+      newest[back - 1] = this.#values[(total - back) % this.#values.length] ?? 0;
+    }
+    return newest.sort()[Math.floor((count - 1) / 2)] ?? null;
+  }
+
   get #total(): number {
     return this.#count[0] ?? 0;
   }

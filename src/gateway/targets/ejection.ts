@@ -1,3 +1,5 @@
+import type { SlowMeasure } from "./slowness.ts";
+
 /**
  * When a target is left alone, for how long, and what is asked instead: policy only. Nothing here
  * knows a clock; `health.ts` remembers, and asks this file what it means.
@@ -37,8 +39,8 @@ export interface Seen {
 
 /** Why a target shall be left alone. */
 export interface Reason {
-  /** It answers, but too late. */
-  readonly slow: boolean;
+  /** It answers, but too late: in what. It is asked last then, and not left out. */
+  readonly slow: SlowMeasure | null;
   /** In an operator's words. */
   readonly because: string;
 }
@@ -50,19 +52,19 @@ export function reasonToEject(
   policy: EjectionPolicy,
 ): Reason | null {
   if (seen.failedInARow >= policy.failures) {
-    return { slow: false, because: `${seen.failedInARow} failures in a row` };
+    return { slow: null, because: `${seen.failedInARow} failures in a row` };
   }
   const share = seen.failures / Math.max(1, seen.requests);
   if (seen.requests >= policy.windowLeast && share >= policy.windowShare) {
     const because = `${Math.round(share * 100)} % of ${seen.requests} requests failed`;
-    return { slow: false, because };
+    return { slow: null, because };
   }
   const peers = median(peersTypicalMs);
   if (seen.typicalMs === null || peers === null) return null;
   const slow =
     seen.typicalMs > peers * policy.slowFactor && seen.typicalMs - peers > policy.slowLeastMs;
   const because = `it takes ${Math.round(seen.typicalMs)} ms where its peers take ${Math.round(peers)} ms`;
-  return slow ? { slow, because } : null;
+  return slow ? { slow: "firstToken", because } : null;
 }
 
 /**
@@ -74,8 +76,11 @@ export function ejectionMs(ejections: number, random: number, policy: EjectionPo
   return Math.min(doubled, policy.longestMs) * (1 + random / 4);
 }
 
-/** `in`: used. `out`: left alone. `trial`: its period is over, one real request shall try it. */
-export type Standing = "in" | "out" | "trial";
+/**
+ * `in`: used. `slow`: asked last. `out`: left alone. `trial`: its period is over, one real request
+ * shall try it.
+ */
+export type Standing = "in" | "slow" | "out" | "trial";
 
 export interface Placed {
   readonly name: string;
@@ -107,9 +112,12 @@ export function orderOf(group: readonly Placed[], atMost: number): Order {
   return { names: ranked.map(({ name }) => name), distrusted };
 }
 
-/** One that is only tried keeps its place: coming back is the point, and costs one request. */
+/**
+ * One that is only tried keeps its place: coming back is the point, and costs one request. A slow
+ * one answers, so it is asked before one that is dead, and by whomever all others failed.
+ */
 function rank({ standing, busy }: Placed): number {
-  return (standing === "out" ? 2 : 0) + (busy ? 1 : 0);
+  return (standing === "out" ? 4 : standing === "slow" ? 2 : 0) + (busy ? 1 : 0);
 }
 
 function median(values: readonly number[]): number | null {

@@ -3,9 +3,8 @@ import type { Target } from "../../model/snapshot.ts";
 import { type Attempt, type Call, placed } from "../chain/call.ts";
 import { own } from "../chain/own.ts";
 import type { Tools } from "../options.ts";
-import type { Measure } from "./entry.ts";
+import type { Claim, FirstMeasure } from "./entry.ts";
 import { type Exchanged, exchange } from "./exchange.ts";
-import type { Claim } from "./health.ts";
 import { boundMs, spansOf } from "./patience.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { upstreamHeaders } from "./target.ts";
@@ -30,7 +29,7 @@ export interface LookUp {
 }
 
 /** One question makes one vector at once, as a stream makes its first token. */
-const MEASURE: Measure = "firstToken";
+const MEASURE: FirstMeasure = "firstToken";
 
 /**
  * The vector of a text, from the first target of this region that gives one. Targets are remembered
@@ -40,7 +39,11 @@ const MEASURE: Measure = "firstToken";
 export async function embed(tools: Tools, call: Call, lookUp: LookUp): Promise<Embedded> {
   const targets = own(call.snapshot.regions, tools.region)?.targets ?? [];
   const { reflex } = call.snapshot;
-  const { names, distrusted } = tools.targets.order(targets.map(nameOf), reflex.ejectAtMost);
+  const { names, distrusted } = tools.targets.order(
+    targets.map(nameOf),
+    reflex.ejectAtMost,
+    reflex.slow,
+  );
   const attempts: Attempt[] = [];
   let broken: string | null = null;
   for (const [at, name] of names.entries()) {

@@ -1,6 +1,16 @@
 import { Distribution } from "./distribution.ts";
+import type { Run, SlowMeasure } from "./slowness.ts";
 
-export type Measure = "firstToken" | "wholeAnswer" | "stall";
+export type Measure = "firstToken" | "wholeAnswer" | "stall" | "pace";
+/** The first wait of a request: for a stream's first event, or for a whole answer. */
+export type FirstMeasure = "firstToken" | "wholeAnswer";
+
+/** Leave to ask one, given out by `Health.claim`. */
+export interface Claim {
+  readonly name: string;
+  /** It is the one request by which an ejected one may come back. */
+  readonly trial: boolean;
+}
 
 /** What is counted of half a window. */
 export interface Half {
@@ -26,6 +36,20 @@ export interface Entry {
   /** When it first failed, or was left alone, without a success since. */
   troubledSince: number | null;
   window: readonly [Half, Half];
+  /** The measure in which it was found slow; null when it is not. Slow and in use: it has yet to
+   * show that it is well again, or nobody does better. */
+  slowBy: SlowMeasure | null;
+  readonly runs: Readonly<Record<SlowMeasure, Run>>;
+  /** When anything of it last came, over any connection. */
+  heardAt: number;
+  /** When a probe last showed that it is silent; 0: never. */
+  silentAt: number;
+  /** From when on it may be probed again. */
+  probeFrom: number;
+  /** The longest that an answered probe took lately; 0: none was answered yet. */
+  probeMs: number;
+  /** How many it was sent. */
+  probes: number;
   readonly times: Readonly<Record<Measure, Distribution>>;
   /** Names that it was last asked beside. */
   peers: readonly string[];
@@ -73,6 +97,10 @@ export function freshWindow(at: number): readonly [Half, Half] {
   ];
 }
 
+export function freshRun(): Run {
+  return { normalMs: 0, nowMs: 0, nowAt: 0, since: 0, count: 0, windows: 0 };
+}
+
 function freshEntry(now: number): Entry {
   return {
     succeeded: 0,
@@ -87,10 +115,18 @@ function freshEntry(now: number): Entry {
     lastFailedAt: now,
     troubledSince: null,
     window: freshWindow(now),
+    slowBy: null,
+    runs: { firstToken: freshRun(), wholeAnswer: freshRun(), pace: freshRun() },
+    heardAt: 0,
+    silentAt: 0,
+    probeFrom: 0,
+    probeMs: 0,
+    probes: 0,
     times: {
       firstToken: new Distribution(),
       wholeAnswer: new Distribution(),
       stall: new Distribution(),
+      pace: new Distribution(),
     },
     peers: [],
   };

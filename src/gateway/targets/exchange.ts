@@ -7,6 +7,7 @@ import type { Listener, Sending } from "../http/connection.ts";
 import type { FaultKind } from "./fault.ts";
 import type { Place, Pools } from "./pools.ts";
 import { StreamedAnswer, type StreamHooks } from "./stream.ts";
+import type { Attendance } from "./vigil.ts";
 import { Watch } from "./watch.ts";
 import { faultOfError } from "./words.ts";
 
@@ -22,6 +23,10 @@ export interface Upstream {
   readonly firstMs: number;
   /** Longest silence once it has begun to answer, in ms; `firstMs` unless given. */
   readonly stallMs?: number;
+  /** Told of what comes, and may break it off. */
+  readonly attendance?: Attendance;
+  /** Told now and then how many ms lie between two events of a stream. */
+  readonly onPace?: (ms: number) => void;
   /** How a stream that began ended. Not called when its reader left it, or aborted it. */
   readonly onEnd?: (end: StreamEnding) => void;
 }
@@ -96,7 +101,7 @@ class Exchange implements Listener {
     this.#upstream = upstream;
     this.#settle = settle;
     const stallMs = upstream.stallMs ?? upstream.firstMs;
-    this.#watch = new Watch(clock, stallMs, (because) => this.#cut(because));
+    this.#watch = new Watch(clock, stallMs, (because) => this.#cut(because), upstream.onPace);
   }
 
   send(pools: Pools): void {
@@ -108,6 +113,7 @@ class Exchange implements Listener {
     signal.addEventListener("abort", this.#stop);
     const late = (): void => this.#cut(new Error(`no answer in ${Math.round(firstMs)} ms`));
     this.#callOff = this.#clock.after(firstMs, late);
+    this.#upstream.attendance?.sent((because) => this.#cut(because));
     const { path, host } = place;
     pools.of(place).send({ method, path, host, headers, body }, this);
   }
@@ -119,6 +125,7 @@ class Exchange implements Listener {
   }
 
   onHead({ status, headers }: AnswerHead): void {
+    this.#upstream.attendance?.heard();
     this.#status = status;
     this.#headers = headers;
     const type = this.#headers["content-type"] ?? "";
@@ -130,6 +137,7 @@ class Exchange implements Listener {
   }
 
   onBody(piece: Buffer): void {
+    this.#upstream.attendance?.heard();
     if (this.#stream === null) this.#add(piece);
     else this.#stream.push(piece);
   }
@@ -168,6 +176,7 @@ class Exchange implements Listener {
   #end(): void {
     this.#watch.end();
     this.#callOff?.();
+    this.#upstream.attendance?.over();
     this.#upstream.signal.removeEventListener("abort", this.#stop);
   }
 
@@ -199,11 +208,12 @@ class Exchange implements Listener {
       onFailed: (because, event) => {
         this.#tell({ kind: "failed", fault: "nonsense", because, event, reached: true });
       },
-      onEvent() {
-        watch.progress();
+      onEvent(count) {
+        watch.progress(count);
         watch.begin();
       },
       onWhole: () => {
+        watch.whole();
         this.#end();
         this.#callOff = this.#clock.after(MOST_BEHIND_MS, () => this.#cut(LEFT));
         this.#upstream.onEnd?.({ whole: true, longestPauseMs: watch.longestMs });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { handClock } from "../../../test/support/gateway-world.ts";
-import { type Claim, Health } from "./health.ts";
+import type { Claim } from "./entry.ts";
+import { Health } from "./health.ts";
 
 const ATMOST = 0.5;
 

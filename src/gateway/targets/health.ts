@@ -1,3 +1,4 @@
+import { DEFAULT_SLOW, type SlowPolicy } from "../../model/reflex.ts";
 import type { Clock } from "../../ports/clock.ts";
 import {
   EJECTION,
@@ -11,14 +12,19 @@ import {
   type Standing,
 } from "./ejection.ts";
 import {
+  type Claim,
   type Entries,
   type Entry,
+  type FirstMeasure,
   freshWindow,
   type Half,
   LocalEntries,
   type Measure,
 } from "./entry.ts";
 import type { Outcomes } from "./memory.ts";
+import { judgeTrial, judgeWindow, peersOf } from "./slow.ts";
+import { type Run, type SlowMeasure, slowFromMs, slowWords } from "./slowness.ts";
+import { Vigil } from "./vigil.ts";
 
 /** The newest requests that the share of failures is of: two halves, the older one dropped whole. */
 const HALF_WINDOW_MS = 15_000;
@@ -27,12 +33,28 @@ const LEAST_SAMPLES = 8;
 /** A busy one is asked last for this long at most, whatever it said. */
 const LONGEST_BUSY_MS = 30_000;
 
+/** What a target takes in the long run, and what it took lately, in ms; null while unknown. */
+export interface Usual {
+  readonly normalMs: number | null;
+  readonly nowMs: number | null;
+}
+
 export interface TargetOutcomes extends Outcomes {
-  /** `in` use, left `out`, or out with its period over and waiting for one real request (`trial`). */
+  /**
+   * `in` use, asked last because it is `slow`, left `out`, or either with its period over and
+   * waiting for one real request (`trial`).
+   */
   readonly standing: Standing;
   /** Why it was last left alone; null when it is in use. */
   readonly ejectedBecause: string | null;
   readonly ejections: number;
+  /** In what it is slower than is normal for it, also when nobody does better; null: in nothing. */
+  readonly slow: string | null;
+  readonly usual: Readonly<Record<SlowMeasure, Usual>>;
+  /** How often it was asked for a sign of life, apart from all requests. */
+  readonly probes: number;
+  /** How long such an answer takes, in ms; null before the first one. */
+  readonly probeMs: number | null;
   /** Since its first failure without a success behind it, in ms; null while it is well. */
   readonly troubledForMs: number | null;
   readonly busyForMs: number;
@@ -40,23 +62,20 @@ export interface TargetOutcomes extends Outcomes {
   readonly p95Ms: Readonly<Record<Measure, number | null>>;
 }
 
-/** Leave to ask one, given out by `claim`. */
-export interface Claim {
-  readonly name: string;
-  /** It is the one request by which an ejected one may come back. */
-  readonly trial: boolean;
-}
-
 /**
  * What this gateway has seen of its targets and of other gateways: a passive health, learnt from
  * real requests, since probing every target from every gateway would itself be a load. It is a
- * reflex and no verdict. The policy is in `ejection.ts`; here is only memory.
+ * reflex and no verdict. The policy is in `ejection.ts` and `slowness.ts`; here is only memory. Only
+ * a target in doubt is probed (`vigil`), and a probe changes nothing here.
  */
 export class Health {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #policy: EjectionPolicy;
   readonly #entries: Entries;
+  #slow: SlowPolicy = DEFAULT_SLOW;
+  /** Over the requests that wait for a target. */
+  readonly vigil: Vigil;
 
   constructor(
     clock: Clock,
@@ -68,10 +87,15 @@ export class Health {
     this.#random = random;
     this.#entries = entries;
     this.#policy = policy;
+    this.vigil = new Vigil(clock, random, this);
   }
 
-  /** Whom of a group to ask, in turn. At most the share `atMost` of it is left out. */
-  order(group: readonly string[], atMost: number): Order {
+  /**
+   * Whom of a group to ask, in turn. At most the share `atMost` of it is left out. `slow`: what is
+   * slow, as the newest snapshot has it.
+   */
+  order(group: readonly string[], atMost: number, slow: SlowPolicy = DEFAULT_SLOW): Order {
+    this.#slow = slow;
     const now = this.#clock.monotonic();
     const placed = group.map((name) => {
       const entry = this.#entries.of(name);
@@ -86,10 +110,10 @@ export class Health {
    * detector is distrusted. Every claim is handed back to `settled`.
    */
   claim(name: string, distrusted: boolean): Claim | null {
-    if (this.#standing(this.#entries.of(name)) === "in") return { name, trial: false };
+    if (isUsed(this.#standing(this.#entries.of(name)))) return { name, trial: false };
     return this.#entries.change(name, (entry) => {
       const standing = this.#standing(entry);
-      if (standing === "in") return { name, trial: false };
+      if (isUsed(standing)) return { name, trial: false };
       if (standing === "out" && !distrusted) return null;
       entry.trying = true;
       return { name, trial: true };
@@ -101,17 +125,33 @@ export class Health {
     if (trial) this.#entries.of(name).trying = false;
   }
 
-  /** It answered, or began to: enough for a trial to come back, not yet a success. */
-  answered({ name, trial }: Claim, measure: Measure, tookMs: number): void {
-    this.#entries.change(name, (entry) => {
-      entry.times[measure].add(tookMs);
+  /**
+   * It answered, or began to: enough for a trial to come back, not yet a success. `counted`: its
+   * slowness was counted already while it was waited for.
+   */
+  answered(claim: Claim, measure: FirstMeasure, tookMs: number, counted = false): void {
+    this.#entries.change(claim.name, (entry) => {
       entry.busyUntil = 0;
-      // Only a trial ends an ejection: answers to requests of before it say nothing new.
-      if (trial) {
-        entry.ejectedUntil = 0;
-        entry.ejectedBecause = null;
-      } else this.#judge(entry);
+      this.#took(entry, claim, measure, tookMs, counted);
+      if (!claim.trial) this.#judge(entry);
     });
+  }
+
+  /** So many ms lay between two events of a stream of it lately. */
+  paced(claim: Claim, ms: number): void {
+    this.#entries.change(claim.name, (entry) => this.#took(entry, claim, "pace", ms, false));
+  }
+
+  /** It is waited for still, and has taken longer already than it should. */
+  late(name: string, measure: FirstMeasure, waitedMs: number): void {
+    const claim = { name, trial: false };
+    this.#entries.change(name, (entry) => this.#took(entry, claim, measure, waitedMs, false));
+  }
+
+  /** From here on one request of it is late, in ms; null while too little is known. */
+  lateFromMs(name: string, measure: FirstMeasure): number | null {
+    const { normalMs } = this.#entries.of(name).runs[measure];
+    return normalMs === 0 ? null : slowFromMs(normalMs, measure, this.#slow);
   }
 
   /** An answer of it is whole. */
@@ -119,7 +159,7 @@ export class Health {
     this.#entries.change(name, (entry) => {
       entry.succeeded += 1;
       entry.failedInARow = 0;
-      if (entry.ejectedBecause === null) {
+      if (entry.ejectedBecause === null && entry.slowBy === null) {
         entry.ejections = 0;
         entry.troubledSince = null;
       }
@@ -140,7 +180,7 @@ export class Health {
       const failedTrial = trial && entry.ejectedBecause !== null;
       this.#judge(
         entry,
-        failedTrial ? { slow: false, because: `its trial failed: ${because}` } : null,
+        failedTrial ? { slow: null, because: `its trial failed: ${because}` } : null,
       );
     });
   }
@@ -149,7 +189,7 @@ export class Health {
    * It was given up after so long. Counted as a time that it takes, for else a target that became
    * slower for good would be given up for ever; not while it is out, for then it is dead, not slow.
    */
-  gaveUp(name: string, measure: Measure, waitedMs: number): void {
+  gaveUp(name: string, measure: FirstMeasure, waitedMs: number): void {
     this.#entries.change(name, (entry) => {
       if (this.#standing(entry) === "in") entry.times[measure].add(waitedMs);
     });
@@ -184,6 +224,16 @@ export class Health {
     return known.length === 0 ? null : Math.max(...known);
   }
 
+  /** What is remembered of one, for whoever watches over it. */
+  entry(name: string): Entry {
+    return this.#entries.of(name);
+  }
+
+  /** To change it as one step. */
+  change<T>(name: string, work: (entry: Entry) => T): T {
+    return this.#entries.change(name, work);
+  }
+
   outcomes(): TargetOutcomes[] {
     return this.#entries
       .names()
@@ -197,6 +247,7 @@ export class Health {
       firstToken: this.p95Ms(name, "firstToken"),
       wholeAnswer: this.p95Ms(name, "wholeAnswer"),
       stall: this.p95Ms(name, "stall"),
+      pace: this.p95Ms(name, "pace"),
     };
     return {
       name,
@@ -208,6 +259,14 @@ export class Health {
       standing,
       ejectedBecause,
       ejections,
+      slow: this.#slowNow(entry),
+      usual: {
+        firstToken: usualOf(entry.runs.firstToken),
+        wholeAnswer: usualOf(entry.runs.wholeAnswer),
+        pace: usualOf(entry.runs.pace),
+      },
+      probes: entry.probes,
+      probeMs: entry.probeMs || null,
       troubledForMs: this.#troubledForMs(entry, standing),
       busyForMs: this.#leftOf(entry.busyUntil),
       p95Ms,
@@ -218,8 +277,15 @@ export class Health {
   #troubledForMs(entry: Entry, standing: Standing): number | null {
     const now = this.#clock.monotonic();
     const fails = entry.failedInARow > 0 && now - entry.lastFailedAt <= 2 * HALF_WINDOW_MS;
-    if (entry.troubledSince === null || (standing === "in" && !fails)) return null;
-    return now - entry.troubledSince;
+    const well = standing === "in" && !fails && this.#slowNow(entry) === null;
+    return entry.troubledSince === null || well ? null : now - entry.troubledSince;
+  }
+
+  #slowNow({ slowBy, runs, ejectedBecause }: Entry): string | null {
+    if (slowBy === null) return null;
+    const { nowMs, normalMs, nowAt } = runs[slowBy];
+    const seen = this.#clock.monotonic() - nowAt <= 2 * HALF_WINDOW_MS;
+    return seen || ejectedBecause !== null ? slowWords(nowMs, normalMs, slowBy) : null;
   }
 
   #leftOf(until: number): number {
@@ -228,23 +294,64 @@ export class Health {
 
   #standing(entry: Entry): Standing {
     if (entry.ejectedBecause === null) return "in";
-    return this.#leftOf(entry.ejectedUntil) > 0 || entry.trying ? "out" : "trial";
+    if (this.#leftOf(entry.ejectedUntil) <= 0 && !entry.trying) return "trial";
+    return entry.slowBy === null ? "out" : "slow";
+  }
+
+  /** One value of how long it takes, and what follows from it. */
+  #took(entry: Entry, { trial }: Claim, measure: SlowMeasure, ms: number, counted: boolean): void {
+    const now = this.#clock.monotonic();
+    entry.times[measure].add(ms);
+    // The pace of a stream that once was a trial says nothing of why it is out since.
+    const tries = trial && (measure !== "pace" || entry.slowBy !== null);
+    if (tries && entry.ejectedBecause !== null) this.#trialTook(entry, measure, ms);
+    if (counted || entry.ejectedBecause !== null) return;
+    const because = judgeWindow(entry, this.#peers(entry), measure, this.#slow, now);
+    if (entry.slowBy !== null) entry.troubledSince ??= now;
+    if (because !== null) this.#eject(entry, { slow: measure, because });
+  }
+
+  /** Only a trial ends an ejection: answers to requests of before it say nothing new. */
+  #trialTook(entry: Entry, measure: SlowMeasure, ms: number): void {
+    const now = this.#clock.monotonic();
+    const verdict = judgeTrial(entry, this.#peers(entry), measure, ms, this.#slow, now);
+    if (verdict === "back") {
+      entry.ejectedUntil = 0;
+      entry.ejectedBecause = null;
+      // Until more is known it is not tried by ever more requests.
+    } else if (verdict === "undecided") entry.ejectedUntil = now + this.#policy.firstMs;
+    else if (this.#leftOf(entry.ejectedUntil) <= this.#policy.firstMs)
+      this.#eject(entry, { slow: entry.slowBy, because: verdict.because });
+  }
+
+  #peers(entry: Entry): readonly Entry[] {
+    return peersOf(entry, (name) => {
+      const peer = this.#entries.of(name);
+      return this.#standing(peer) === "in" ? peer : null;
+    });
   }
 
   #judge(entry: Entry, known: Reason | null = null): void {
     // Requests that were under way together fail together: only the first ejects, or one short
     // break under load would double the period a dozen times.
-    if (this.#leftOf(entry.ejectedUntil) > 0) return;
+    const isOut = this.#leftOf(entry.ejectedUntil) > 0;
+    if (isOut && entry.slowBy === null) return;
     const reason = known ?? reasonToEject(seenOf(entry), this.#peersTypicalMs(entry), this.#policy);
-    if (reason === null) return;
+    // One that is asked last because it is slow may still turn out to be dead.
+    if (reason === null || (isOut && reason.slow !== null)) return;
+    this.#eject(entry, reason);
+  }
+
+  #eject(entry: Entry, { slow, because }: Reason): void {
     const period = ejectionMs(entry.ejections, this.#random(), this.#policy);
     entry.ejectedUntil = this.#clock.monotonic() + period;
-    entry.ejectedBecause = reason.because;
+    entry.ejectedBecause = because;
     entry.ejections += 1;
     entry.troubledSince ??= this.#clock.monotonic();
+    entry.slowBy = slow;
     // When it comes back it is judged by what it does then, and not by why it went. What is normal
     // for one that failed is kept: its trial shall not wait as for a stranger.
-    if (reason.slow) entry.times.firstToken.clear();
+    if (slow === "firstToken") entry.times.firstToken.clear();
     entry.window = freshWindow(this.#clock.monotonic());
   }
 
@@ -265,6 +372,15 @@ export class Health {
       entry.window = [{ at: now, requests: 0, failures: 0 }, entry.window[0]];
     return entry.window[0];
   }
+}
+
+/** Asked without being tried. */
+function isUsed(standing: Standing): boolean {
+  return standing === "in" || standing === "slow";
+}
+
+function usualOf({ normalMs, nowMs }: Run): Usual {
+  return { normalMs: normalMs || null, nowMs: nowMs || null };
 }
 
 /** Nobody to be compared with. */

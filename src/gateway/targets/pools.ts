@@ -36,19 +36,24 @@ export class Pools {
     return place;
   }
 
-  of({ origin }: Place): Connections {
-    const known = this.#pools.get(origin);
+  of(place: Place): Connections {
+    const known = this.#pools.get(place.origin);
     if (known !== undefined) return known;
+    const pool = this.apart(place);
+    this.#pools.set(place.origin, pool);
+    return pool;
+  }
+
+  /** Connections that are nobody else's; whoever asks for them ends them. */
+  apart({ origin }: Place): Connections {
     const { protocol, hostname, port } = new URL(origin);
     const secure = protocol === "https:";
-    const pool = new Connections({
+    return new Connections({
       secure,
       host: hostname.replace(/^\[(.*)\]$/, "$1"),
       port: port === "" ? (secure ? 443 : 80) : Number(port),
       connectMs: this.#connectMs,
     });
-    this.#pools.set(origin, pool);
-    return pool;
   }
 
   close(): void {

@@ -11,8 +11,8 @@ export interface StreamHooks {
   readonly onBegin: () => void;
   /** Nothing of it can be told. `event`: data of the event that ended it, as it came. */
   readonly onFailed: (because: string, event: string | null) => void;
-  /** More of the answer is here. */
-  readonly onEvent: () => void;
+  /** More of the answer is here: so many events. */
+  readonly onEvent: (count: number) => void;
   /** At a sound [DONE]. */
   readonly onWhole: () => void;
   /** It began, and cannot be finished. */
@@ -73,7 +73,8 @@ export class StreamedAnswer implements AsyncIterable<StreamPart>, AsyncIterator<
   #pushed(piece: Uint8Array): void {
     const before = this.#relay.state.events;
     const last = this.#take(piece);
-    if (this.#relay.state.events > before) this.#hooks.onEvent();
+    const events = this.#relay.state.events - before;
+    if (events > 0) this.#hooks.onEvent(events);
     const { done, fault } = this.#relay.state;
     if (done || fault !== null) this.#conclude(last);
     else if (!this.#begun && this.#relay.state.events > 0) this.#begin();

@@ -17,17 +17,17 @@ export function troublesOf(
   region: string,
 ): Trouble[] {
   return outcomes.flatMap((outcome) => {
-    const { name, standing, troubledForMs, ejections, ejectedBecause, lastFailure } = outcome;
+    const { name, standing, slow, troubledForMs, ejections } = outcome;
     const place = placeOf(name.replace(PURPOSE, ""), snapshot, region);
     if (place === null || troubledForMs === null) return [];
     return [
       {
         target: name,
         ...place,
-        standing: standing === "in" ? "failing" : standing,
+        standing: standing !== "in" ? standing : slow === null ? "failing" : "slow",
         sinceMs: Math.round(troubledForMs),
         ejections,
-        because: becauseOf(ejectedBecause, lastFailure),
+        because: becauseOf(outcome),
       },
     ];
   });
@@ -46,8 +46,9 @@ function placeOf(
   return known ? { region: other, domain: "region-outage" } : null;
 }
 
-/** A count of failures says that it fails, its newest failure says how. */
-function becauseOf(ejectedBecause: string | null, lastFailure: string | null): string {
+/** A count of failures says that it fails, its newest failure says how. Who is slow need not fail. */
+function becauseOf({ slow, ejectedBecause, lastFailure }: TargetOutcomes): string {
+  if (slow !== null) return ejectedBecause ?? slow;
   const reasons = [ejectedBecause, lastFailure].filter((reason) => reason !== null);
   const [first = "it failed", second] = reasons;
   return second === undefined || first.includes(second) ? first : `${first} (newest: ${second})`;

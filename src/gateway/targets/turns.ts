@@ -2,12 +2,12 @@ import type { StopSignal } from "../../lib/stop.ts";
 import type { Answer, Attempt, Call } from "../chain/call.ts";
 import type { Tools } from "../options.ts";
 import type { Order } from "./ejection.ts";
-import type { Measure } from "./entry.ts";
+import type { Claim, FirstMeasure } from "./entry.ts";
 import type { Exchanged, StreamEnding } from "./exchange.ts";
 import { afterFailure, type Fault, type Refused } from "./fault.ts";
-import type { Claim } from "./health.ts";
 import { hedged } from "./hedge.ts";
 import { boundMs, relaySpan, spansOf, usualBoundMs } from "./patience.ts";
+import type { Attendance, Probe, Wait } from "./vigil.ts";
 
 /** Somebody who can be asked: a model target, or another region's gateway. */
 export interface Party {
@@ -18,6 +18,8 @@ export interface Party {
   readonly judge: (exchanged: Exchanged) => Judged;
   /** It goes on to others itself (a gateway), and needs the time for that. */
   readonly relays?: boolean;
+  /** How it is asked for a sign of life; null: not at all. */
+  readonly probe: Probe | null;
 }
 
 /** The bounds of one try. */
@@ -25,6 +27,8 @@ export interface Asking {
   readonly signal: StopSignal;
   readonly firstMs: number;
   readonly stallMs: number;
+  readonly attendance: Attendance;
+  readonly onPace: (ms: number) => void;
   readonly onEnd: (end: StreamEnding) => void;
 }
 
@@ -68,7 +72,8 @@ const ALL_GOES = 4;
  */
 export function takeTurns(tools: Tools, call: Call, turns: Turns): Promise<Answer> {
   const names = turns.parties.map(({ name }) => name);
-  const order = tools.targets.order(names, call.snapshot.reflex.ejectAtMost);
+  const { ejectAtMost, slow } = call.snapshot.reflex;
+  const order = tools.targets.order(names, ejectAtMost, slow);
   const [head, ...rest] = order.names;
   if (turns.hedge !== true || head === undefined || rest.length === 0) {
     return askEach(tools, call, turns, order);
@@ -112,7 +117,7 @@ async function askEach(
   return { kind: "unanswered", facts: { attempts } };
 }
 
-function measureOf({ streamed }: Turns): Measure {
+function measureOf({ streamed }: Turns): FirstMeasure {
   return streamed ? "firstToken" : "wholeAnswer";
 }
 
@@ -157,17 +162,18 @@ async function visited(tools: Tools, call: Call, visit: Visit): Promise<Judged |
 
 /** One try, remembered. Null when it was aborted from outside: then nobody is to blame. */
 async function tried(tools: Tools, call: Call, visit: Visit): Promise<Judged | null> {
-  const { party, claim, attempts, turns } = visit;
+  const { party, claim, others, attempts, turns } = visit;
   const measure = measureOf(turns);
+  const wait = tools.targets.vigil.over({ claim, measure, probe: party.probe, others });
   const startedAt = tools.clock.monotonic();
-  const exchanged = await party.ask(askingOf(tools, call, visit, measure));
+  const exchanged = await party.ask(askingOf(tools, call, visit, wait));
   const tookMs = tools.clock.monotonic() - startedAt;
   const judged = party.judge(exchanged);
   const reached = exchanged.kind !== "failed" || exchanged.reached;
   attempts.push(attemptOf(judged, party, tookMs, reached));
   if (reached) spend(call);
   if (judged.kind === "failed" && call.signal.aborted) return null;
-  remember(tools, claim, measure, tookMs, exchanged, judged);
+  remember(tools, wait, tookMs, exchanged, judged);
   return judged;
 }
 
@@ -186,8 +192,9 @@ function nameOf({ name, region }: Party) {
   return { target: name, region };
 }
 
-function askingOf(tools: Tools, call: Call, visit: Visit, measure: Measure): Asking {
+function askingOf(tools: Tools, call: Call, visit: Visit, wait: Wait): Asking {
   const { party, claim, others, distrusted, turns } = visit;
+  const { measure } = wait.watched;
   const { reflex } = call.snapshot;
   const spans = spansOf(reflex, tools.timeouts);
   const factor = reflex.patience;
@@ -200,20 +207,21 @@ function askingOf(tools: Tools, call: Call, visit: Visit, measure: Measure): Ask
     signal: call.signal,
     firstMs: boundMs({ p95Ms, peersP95Ms, span, factor, leftMs, others, distrusted }),
     stallMs: usualBoundMs({ p95Ms: stallP95Ms, span: spans.stall, factor }),
+    attendance: wait,
+    onPace: (ms) => tools.targets.paced(claim, ms),
     onEnd: (end) => ended(tools, claim, end),
   };
 }
 
 function remember(
   tools: Tools,
-  claim: Claim,
-  measure: Measure,
+  { watched: { claim, measure }, isLate }: Wait,
   tookMs: number,
   exchanged: Exchanged,
   judged: Judged,
 ): void {
   if (judged.kind === "answer" || judged.lives === true) {
-    tools.targets.answered(claim, measure, tookMs);
+    tools.targets.answered(claim, measure, tookMs, isLate);
     // A stream has only begun: what comes of it is known when it ends.
     if (exchanged.kind !== "stream") tools.targets.succeeded(claim.name);
     return;

@@ -1,5 +1,10 @@
 import type { Clock } from "../../ports/clock.ts";
 
+/** The pace of a stream is taken over so long, */
+const STRETCH_MS = 1_000;
+/** or over so many events of one that ends sooner. */
+const LEAST_EVENTS = 4;
+
 /**
  * Says when an upstream that began to answer has been silent for too long. What counts is what an
  * answer is made of: a drip of single bytes is the silence that it is for a reader. Time in which
@@ -15,13 +20,26 @@ export class Watch {
   #since: number | null = null;
   #longestMs = 0;
   #callOff: (() => void) | null = null;
+  /** The stretch that the pace is taken of: when it began, null while none does, and its events. */
+  #stretchFrom: number | null = null;
+  #events = 0;
+  readonly #paced: ((ms: number) => void) | undefined;
   #state: "before" | "running" | "over" = "before";
 
-  /** `stalled` is called once at most, with what to say of it. */
-  constructor(clock: Clock, stallMs: number, stalled: (because: Error) => void) {
+  /**
+   * `stalled` is called once at most, with what to say of it; `paced` each second or so, with how
+   * many ms lay between two events.
+   */
+  constructor(
+    clock: Clock,
+    stallMs: number,
+    stalled: (because: Error) => void,
+    paced?: (ms: number) => void,
+  ) {
     this.#clock = clock;
     this.#stallMs = stallMs;
     this.#stalled = stalled;
+    this.#paced = paced;
   }
 
   /** The longest pause so far, in ms. */
@@ -34,6 +52,7 @@ export class Watch {
     if (this.#state !== "before") return;
     this.#state = "running";
     this.#since = this.#clock.monotonic();
+    this.#stretchFrom = this.#since;
     this.#callOff = this.#clock.after(this.#stallMs, () => this.#look());
   }
 
@@ -43,23 +62,48 @@ export class Watch {
     this.#callOff = null;
   }
 
-  /** It brought something that counts. */
-  progress(): void {
+  /** It is whole: the last stretch may be too short for a second, and counts all the same. */
+  whole(): void {
+    if (this.#state === "running" && this.#events >= LEAST_EVENTS) this.#tellPace();
+  }
+
+  /** It brought something that counts: so many events. */
+  progress(events = 1): void {
     if (this.#state !== "running") return;
     const now = this.#clock.monotonic();
     this.#longestMs = Math.max(this.#longestMs, this.#quiet(now));
     this.#quietMs = 0;
     if (this.#since !== null) this.#since = now;
+    this.#beat(now, events);
   }
 
   /** Nothing is read of it until `resume`. */
   pause(): void {
     this.#quietMs = this.#quiet(this.#clock.monotonic());
     this.#since = null;
+    this.#stretchFrom = null;
   }
 
   resume(): void {
     this.#since = this.#clock.monotonic();
+  }
+
+  #beat(now: number, events: number): void {
+    if (this.#stretchFrom === null) {
+      // Read again after a pause: what had piled up meanwhile came at no pace of its own.
+      this.#stretchFrom = now;
+      this.#events = 0;
+      return;
+    }
+    this.#events += events;
+    if (now - this.#stretchFrom >= STRETCH_MS) this.#tellPace();
+  }
+
+  #tellPace(): void {
+    const now = this.#clock.monotonic();
+    if (this.#stretchFrom !== null) this.#paced?.((now - this.#stretchFrom) / this.#events);
+    this.#stretchFrom = now;
+    this.#events = 0;
   }
 
   #quiet(now: number): number {
