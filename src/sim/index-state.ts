@@ -246,11 +246,7 @@ export function isVisible({ audience, labels }: StoredRecord, query: IndexQuery)
 }
 
 /** `from`: where the numbers begin that the query is compared with. */
-export function hit(
-  { stored, floats }: LiveRecord,
-  query: Float32Array,
-  from: number,
-): IndexHit {
+export function hit({ stored, floats }: LiveRecord, query: Float32Array, from: number): IndexHit {
   const { id, title, text, audience } = stored;
   const compared = floats.subarray(from, from + query.length);
   return { id, title, text, audience, score: cosine(compared, query) };

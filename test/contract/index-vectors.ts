@@ -47,8 +47,17 @@ export function provesSeveralVectors(make: MakeIndex): void {
   it("answers each of two versions by its own vectors, when every record has them", async (t) => {
     const index = await fresh(make, t);
     assert.deepEqual(await index.vectors(), []);
-    const near = both("near", [[1, 0, 0], [0, 1]]);
-    await index.append(1, [near, both("far", [[0, 1, 0], [1, 0]])]);
+    const near = both("near", [
+      [1, 0, 0],
+      [0, 1],
+    ]);
+    await index.append(1, [
+      near,
+      both("far", [
+        [0, 1, 0],
+        [1, 0],
+      ]),
+    ]);
     assert.deepEqual(await hitIds(index, {}), ["near", "far"]);
     assert.deepEqual(await hitIds(index, nextQuery), ["far", "near"]);
     assert.deepEqual(await index.vectors(), [{ embedding: near.embedding, dimensions: 5 }]);
@@ -61,10 +70,19 @@ export function provesSeveralVectors(make: MakeIndex): void {
     await index.append(1, [
       upsert("a", { numbers: [0, 1, 0] }),
       upsert("b", { numbers: [1, 0.5, 0] }),
-      both("c", [[1, 0.1, 0], [1, 0]]),
-      both("d", [[0, 0, 1], [1, 0]]),
+      both("c", [
+        [1, 0.1, 0],
+        [1, 0],
+      ]),
+      both("d", [
+        [0, 0, 1],
+        [1, 0],
+      ]),
       upsert("e", { numbers: [0, 0, 0] }),
-      both("f", [[0, 0, 0], [0, 0]]),
+      both("f", [
+        [0, 0, 0],
+        [0, 0],
+      ]),
     ]);
     const ranked = ["c", "b", "a", "d", "e", "f"];
     for (let k = 0; k <= ranked.length; k += 1) {
@@ -82,8 +100,17 @@ export function provesSeveralVectors(make: MakeIndex): void {
 
   it("answers the new version from the moment when the last record has it, and the old one until the first loses it", async (t) => {
     const index = await fresh(make, t);
-    const moved = both("b", [[0, 1, 0], [0, 1]]);
-    await index.append(1, [both("a", [[1, 0, 0], [1, 0]]), upsert("b", { numbers: [0, 1, 0] })]);
+    const moved = both("b", [
+      [0, 1, 0],
+      [0, 1],
+    ]);
+    await index.append(1, [
+      both("a", [
+        [1, 0, 0],
+        [1, 0],
+      ]),
+      upsert("b", { numbers: [0, 1, 0] }),
+    ]);
     await index.append(1, [moved]);
     assert.deepEqual(await hitIds(index, nextQuery), ["a", "b"]);
     await index.rewindTo(2);
@@ -100,11 +127,25 @@ export function provesSeveralVectors(make: MakeIndex): void {
     const bolts = Array.from({ length: 40 }, (_, n) =>
       n % 2 === 0
         ? upsert(`bolt-${n}`, { audience: "bolt", numbers: [1, n / 1_000, 0] })
-        : both(`bolt-${n}`, [[1, n / 1_000, 0], [1, 0]], { audience: "bolt" }),
+        : both(
+            `bolt-${n}`,
+            [
+              [1, n / 1_000, 0],
+              [1, 0],
+            ],
+            { audience: "bolt" },
+          ),
     );
     const acme = { audience: "acme" };
     const own = [
-      both("acme-1", [[0, 1, 0], [1, 0]], acme),
+      both(
+        "acme-1",
+        [
+          [0, 1, 0],
+          [1, 0],
+        ],
+        acme,
+      ),
       upsert("acme-2", { ...acme, numbers: [0.5, 1, 0] }),
     ];
     await index.append(1, [...bolts, ...own]);
@@ -117,7 +158,16 @@ export function provesSeveralVectors(make: MakeIndex): void {
   it("is the same in a replica, and in a copy that was restored", async (t) => {
     const maker = await make(t);
     const [owner, replica, copy] = [await maker.fresh(), await maker.fresh(), await maker.fresh()];
-    await owner.append(1, [both("a", [[1, 0, 0], [0, 1]]), both("b", [[0, 1, 0], [1, 0]])]);
+    await owner.append(1, [
+      both("a", [
+        [1, 0, 0],
+        [0, 1],
+      ]),
+      both("b", [
+        [0, 1, 0],
+        [1, 0],
+      ]),
+    ]);
     await replica.apply(await logOf(owner));
     await restoreFrom(copy, owner);
     for (const one of [replica, copy]) {
@@ -131,7 +181,13 @@ export function provesSeveralVectors(make: MakeIndex): void {
   it("refuses vectors that are not as long as their names say", async (t) => {
     const index = await fresh(make, t);
     await index.append(1, [upsert("a")]);
-    const short = { ...both("b", [[1, 0, 0], [0, 1]]), vector: upsert("b").vector };
+    const short = {
+      ...both("b", [
+        [1, 0, 0],
+        [0, 1],
+      ]),
+      vector: upsert("b").vector,
+    };
     await refuses(index, "CORPUS_INVALID", () => index.append(1, [short]));
   });
 

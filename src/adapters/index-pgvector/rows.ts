@@ -108,7 +108,10 @@ export async function heldNow(session: Session, table = "records"): Promise<Meta
       SELECT next.* FROM held
       CROSS JOIN LATERAL (${first(`WHERE ${table}.embedding > held.embedding`)}) next
     ) SELECT embedding, dimensions FROM held`);
-  return rows.map((row) => ({ embedding: text(row.embedding), dimensions: Number(row.dimensions) }));
+  return rows.map((row) => ({
+    embedding: text(row.embedding),
+    dimensions: Number(row.dimensions),
+  }));
 }
 
 export const ENTRY_COLUMNS = `seq, epoch, op, id, title, text, audience, labels,

@@ -8,7 +8,7 @@ import { vectorParameter } from "./binary.ts";
 import type { Session, Value } from "./database.ts";
 import { columnOf, haveGraphs, isBlank, MOST_GRAPH_DIMENSIONS } from "./graph.ts";
 import { refuseDamaged } from "./repair.ts";
-import { type Meta, RECORD_COLUMNS, recordOf, type Row, wanted } from "./rows.ts";
+import { type Meta, RECORD_COLUMNS, type Row, recordOf, wanted } from "./rows.ts";
 import { arrayText, toColumn } from "./text.ts";
 
 /**

@@ -77,8 +77,25 @@ export function heldVersions(held: readonly HeldVectors[]): string[] {
   return [...new Set(held.flatMap(({ embedding }) => versionNames(embedding)))].sort();
 }
 
-/** What the records themselves say of a version's model; null when none of them does. */
-export function modelOf(held: readonly HeldVectors[], version: string): VectorModel | null {
+/**
+ * The versions whose vectors a write has to carry, or an index that answers them would answer them
+ * no more: those that every record has, as far as they can still be embedded. `active`: what the
+ * release embeds with.
+ */
+export function requiredModels(
+  held: readonly HeldVectors[],
+  active: VectorModel | null,
+): VectorModel[] {
+  return answeredVersions(held).flatMap((version) => modelOf(held, active, version) ?? []);
+}
+
+/** By what a version is embedded: what the release says, or the records themselves. */
+export function modelOf(
+  held: readonly HeldVectors[],
+  active: VectorModel | null,
+  version: string,
+): VectorModel | null {
+  if (active?.version === version) return active;
   const models = held.flatMap(({ embedding }) => severalVectors(embedding) ?? []);
   return models.find((one) => one.version === version && one.model !== undefined) ?? null;
 }
