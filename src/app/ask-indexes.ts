@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { createHttpProbe } from "../adapters/probe-http/probe.ts";
-import { TideoverError } from "../lib/errors.ts";
+import { type ErrorCode, TideoverError } from "../lib/errors.ts";
 import { type LogEntry, logEntrySchema } from "../model/change.ts";
 import { indexStandingSchema } from "../model/index-health.ts";
 import { type IndexVerification, indexVerificationSchema } from "../model/index-verification.ts";
@@ -197,11 +197,30 @@ export class IndexAgents {
     const value = parsed(answer.body);
     const told = schema.safeParse(value);
     if (answer.status === 200 && told.success) return told.data;
-    throw silent(region, errorSchema.safeParse(value).data?.error.message ?? `${answer.status}`);
+    const refusal = errorSchema.safeParse(value).data?.error;
+    throw refusal === undefined ? silent(region, `${answer.status}`) : refused(region, refusal);
   }
 }
 
-const errorSchema = z.object({ error: z.object({ message: z.string() }) });
+const errorSchema = z.object({
+  error: z.object({
+    message: z.string(),
+    code: z.string().optional(),
+    next: z.string().optional(),
+  }),
+});
+
+/** What an agent says of an order: whoever gave it mends it, and the agent is well. */
+const REFUSALS: readonly ErrorCode[] = ["USAGE", "NOT_READY", "RELEASE_INVALID"];
+
+function refused(
+  region: string,
+  { message, code, next }: z.infer<typeof errorSchema>["error"],
+): TideoverError {
+  const known = REFUSALS.find((one) => one === code);
+  if (known === undefined || next === undefined) return silent(region, message);
+  return new TideoverError(`the agent of ${region}: ${message}`, { code: known, next });
+}
 
 function parsed(text: string): unknown {
   try {

@@ -73,10 +73,11 @@ function lacking(
   const names = heldVersions(held).join(" and ");
   const because = `index ${local.name} is not yet whole as ${version}: it holds ${names}`;
   if (!owns || building?.version === version) return later(because);
-  throw new TideoverError(because, {
-    code: "RELEASE_INVALID",
-    next: `Run \`tideover index reindex --index ${local.name} --release\` with this release first; searches go on meanwhile.`,
-  });
+  // In the message itself: of an agent's error, that is what a plan shows.
+  throw new TideoverError(
+    `${because}; run \`tideover index reindex --index ${local.name} --release\` with this release first`,
+    { code: "RELEASE_INVALID", next: "Searches go on meanwhile; activate the release afterwards." },
+  );
 }
 
 function later(detail: string): HeldRelease {
