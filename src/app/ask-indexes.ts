@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { createHttpProbe } from "../adapters/probe-http/probe.ts";
-import { TideoverError } from "../lib/errors.ts";
+import { type ErrorCode, TideoverError } from "../lib/errors.ts";
 import { type LogEntry, logEntrySchema } from "../model/change.ts";
 import { indexStandingSchema } from "../model/index-health.ts";
 import { type IndexVerification, indexVerificationSchema } from "../model/index-verification.ts";
 import { positionSchema } from "../model/position.ts";
+import type { Release } from "../model/release.ts";
 import { restoreStateSchema } from "../model/restore.ts";
 import { indexStateSchema } from "../model/signal.ts";
 import type { Probe } from "../ports/probe.ts";
@@ -15,7 +16,29 @@ const ASK_MS = 5_000;
 /** A whole look at a million records takes a minute, and a repair two of them. */
 const ORDER_MS = 600_000;
 
+const reindexSchema = z.object({
+  reindex: z
+    .object({
+      work: z.enum(["build", "drop"]),
+      ...{ embedding: z.string(), done: z.int(), total: z.int() },
+      ...{ running: z.boolean(), error: z.string().nullable() },
+      /** What the acceptance found. */
+      accepted: z.string().nullable(),
+    })
+    .nullable(),
+});
+export type ReindexWord = z.infer<typeof reindexSchema>["reindex"];
+
+/** What to reindex with: the active release's model when nothing is said. */
+export type ReindexOrder =
+  | { readonly embedding?: NonNullable<Release["embedding"]> }
+  | { readonly drop: string };
+
 const copySchema = indexStateSchema.extend({
+  /** Embedding versions that records have a vector of; `whole`: all of them do. */
+  versions: z.array(z.object({ name: z.string(), whole: z.boolean() })),
+  /** Of this region as the owner, since its agent's start. */
+  ...reindexSchema.shape,
   /** Region that owns the index, as this agent knows it; null when it does not. */
   owner: z.string().nullable(),
   epoch: z.int(),
@@ -59,16 +82,6 @@ const restoreWordSchema = z.object({
   error: z.string().nullable(),
 });
 export type RestoreWord = z.infer<typeof restoreWordSchema>;
-
-const reindexSchema = z.object({
-  reindex: z
-    .object({
-      ...{ embedding: z.string(), done: z.int(), total: z.int() },
-      ...{ running: z.boolean(), error: z.string().nullable() },
-    })
-    .nullable(),
-});
-export type ReindexWord = z.infer<typeof reindexSchema>["reindex"];
 
 const repairSchema = z.object({ cured: z.boolean(), because: z.string() });
 
@@ -142,9 +155,9 @@ export class IndexAgents {
   }
 
   /** Begins it, or joins the one that is under way. Throws PEER_UNAVAILABLE. */
-  async reindex(region: string, index: string): Promise<void> {
+  async reindex(region: string, index: string, order: ReindexOrder): Promise<void> {
     const path = AGENT_PATHS.reindex(index);
-    await this.#ask(region, { path, body: {}, timeoutMs: ASK_MS }, reindexSchema);
+    await this.#ask(region, { path, body: order, timeoutMs: ASK_MS }, reindexSchema);
   }
 
   /** null when none was begun since the agent's start. Throws PEER_UNAVAILABLE. */
@@ -184,11 +197,30 @@ export class IndexAgents {
     const value = parsed(answer.body);
     const told = schema.safeParse(value);
     if (answer.status === 200 && told.success) return told.data;
-    throw silent(region, errorSchema.safeParse(value).data?.error.message ?? `${answer.status}`);
+    const refusal = errorSchema.safeParse(value).data?.error;
+    throw refusal === undefined ? silent(region, `${answer.status}`) : refused(region, refusal);
   }
 }
 
-const errorSchema = z.object({ error: z.object({ message: z.string() }) });
+const errorSchema = z.object({
+  error: z.object({
+    message: z.string(),
+    code: z.string().optional(),
+    next: z.string().optional(),
+  }),
+});
+
+/** What an agent says of an order: whoever gave it mends it, and the agent is well. */
+const REFUSALS: readonly ErrorCode[] = ["USAGE", "NOT_READY", "RELEASE_INVALID"];
+
+function refused(
+  region: string,
+  { message, code, next }: z.infer<typeof errorSchema>["error"],
+): TideoverError {
+  const known = REFUSALS.find((one) => one === code);
+  if (known === undefined || next === undefined) return silent(region, message);
+  return new TideoverError(`the agent of ${region}: ${message}`, { code: known, next });
+}
 
 function parsed(text: string): unknown {
   try {

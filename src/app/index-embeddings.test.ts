@@ -28,11 +28,11 @@ test("the embedding versions of every copy on this machine are found, and no cop
   const estate = openEstate({ spec: SPEC, data: data.path });
   assert.deepEqual(await indexEmbeddings(estate), new Map());
   await fill(estate.data.region("eu-west").index("handbook"), "lexical@2026-02");
-  assert.deepEqual(await indexEmbeddings(estate), new Map([["handbook", ["lexical@2026-02"]]]));
+  assert.deepEqual(await indexEmbeddings(estate), new Map([["handbook", [["lexical@2026-02"]]]]));
   await fill(estate.data.region("us-east").index("handbook"), "lexical@2026-01");
   assert.deepEqual(
     await indexEmbeddings(estate),
-    new Map([["handbook", ["lexical@2026-01", "lexical@2026-02"]]]),
+    new Map([["handbook", [["lexical@2026-02"], ["lexical@2026-01"]]]]),
   );
 });
 
@@ -55,5 +55,5 @@ test("a restored index bears the version of its records, though its log is empty
   const snapshot = await source.openSnapshot();
   await copy.restore({ ...snapshot, records: snapshot.records(10) });
   for (const opened of [snapshot, source, copy]) await opened.close();
-  assert.deepEqual(await indexEmbeddings(estate), new Map([["handbook", ["lexical@2026-03"]]]));
+  assert.deepEqual(await indexEmbeddings(estate), new Map([["handbook", [["lexical@2026-03"]]]]));
 });

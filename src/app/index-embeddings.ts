@@ -1,29 +1,27 @@
 import { existsSync } from "node:fs";
-import { LEAF_BITS, type RangeRef } from "../model/record.ts";
+import { answeredVersions } from "../core/reconcile/vectors.ts";
 import type { IndexStore } from "../ports/index.ts";
 import type { Estate } from "./estate.ts";
 import { openIndexes } from "./indexes.ts";
 
-/** How many log entries are looked through for the newest document. */
-const TAIL = 100;
-
 /**
- * Embedding versions that the newest record of each index bears, in whichever regions have a copy
- * on this machine. An index of which there is no copy here, or an empty one, is left out.
+ * Embedding versions that each copy of an index answers, of those that are on this machine; by index.
+ * An index of which there is no copy here, or an empty one, is left out.
  */
-export async function indexEmbeddings(estate: Estate): Promise<Map<string, string[]>> {
-  const found = new Map<string, Set<string>>();
+export async function indexEmbeddings(estate: Estate): Promise<Map<string, string[][]>> {
+  const found = new Map<string, string[][]>();
   for (const region of Object.keys(estate.spec.regions)) {
     for (const [name, index] of await copiesHere(estate, region)) {
       // A server may not be reached from here, or be open to the agent's user only.
-      const version = await newestVersion(index)
-        .catch(() => null)
+      const held = await index
+        .vectors()
+        .catch(() => [])
         .finally(() => index.close());
-      if (version === null) continue;
-      found.set(name, (found.get(name) ?? new Set()).add(version));
+      if (held.length === 0) continue;
+      found.set(name, [...(found.get(name) ?? []), answeredVersions(held)]);
     }
   }
-  return new Map([...found].map(([name, versions]) => [name, [...versions].sort()]));
+  return found;
 }
 
 async function copiesHere(estate: Estate, region: string): Promise<Map<string, IndexStore>> {
@@ -35,26 +33,4 @@ function isHere({ spec, data }: Estate, region: string): boolean {
   const part = spec.regions[region]?.components.index;
   if (part?.engine === "pgvector") return process.env[part.urlEnv ?? ""] !== undefined;
   return Object.keys(spec.indexes).some((name) => existsSync(data.region(region).index(name)));
-}
-
-/** Of the newest logged document, or of any record where the log has none (after a restore). */
-async function newestVersion(index: IndexStore): Promise<string | null> {
-  const { seq } = await index.position();
-  if (seq === 0) return null;
-  const last = await index.entriesAfter(Math.max(0, seq - TAIL), TAIL);
-  // A watermark speaks of no document, and bears no version.
-  const document = last.findLast(({ op }) => op !== "watermark");
-  return document?.embedding ?? (await anyVersion(index));
-}
-
-async function anyVersion(index: IndexStore): Promise<string | null> {
-  let range: RangeRef = { prefix: 0, bits: 0 };
-  while (range.bits < LEAF_BITS) {
-    const parts = await index.sums([range], LEAF_BITS / 2);
-    const filled = parts.find(({ count }) => count > 0);
-    if (filled === undefined) return null;
-    range = { prefix: filled.prefix, bits: filled.bits };
-  }
-  const [record] = await index.recordsIn(range);
-  return record?.embedding ?? null;
 }

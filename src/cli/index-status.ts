@@ -105,14 +105,28 @@ function restoreWord({ snapshot, loaded, total, servable }: RestoreState): strin
   return `${loaded} of ${total} records${share}`;
 }
 
+/** One version is nothing to speak of; of several, what each is good for. */
+function versionWords({ versions, reindex }: IndexCopy): string[] {
+  const underWay = reindex?.running === true ? reindex : null;
+  const words = versions.map(({ name, whole }) => {
+    if (underWay?.embedding !== name) return `${name} (${whole ? "answers" : "in a part of it"})`;
+    const verb = underWay.work === "drop" ? "being dropped" : "being built";
+    return `${name} (${verb}: ${underWay.done} of ${underWay.total} records)`;
+  });
+  const several = versions.length > 1 ? [`has vectors of ${words.join(", ")}`] : [];
+  const failed = underWay === null ? (reindex?.error ?? null) : null;
+  return failed === null ? several : [...several, `reindex of ${reindex?.embedding}: ${failed}`];
+}
+
 function remarks({ region, index, told, error }: OfCopy<IndexCopy>): string[] {
   if (told === null) return [`${region}: ${index}: ${paint("red", error)}`];
   const { fault, standing, scrub, restore } = told;
-  const lines: string[] = [];
+  const lines = versionWords(told);
   if (restore !== undefined) lines.push(`is restored: ${restoreWord(restore)}`);
   if (fault != null) lines.push(`${paint("red", fault.kind)}: ${fault.because}`);
   else if (standing?.kind === "quarantined") lines.push(standing.because);
-  if (lines.length > 0 && scrub?.cure != null) lines.push(scrub.cure);
+  const isBad = fault != null || standing?.kind === "quarantined" || restore !== undefined;
+  if (isBad && scrub?.cure != null) lines.push(scrub.cure);
   if (told.error !== null) lines.push(told.error);
   if (told.orphans > 0) lines.push(`${told.orphans} changes that only it had are kept as orphans`);
   return lines.map((line) => `${region}: ${index}: ${line}`);

@@ -53,7 +53,7 @@ export const logEntrySchema = z.strictObject({
   labels: z.array(z.string()).default([]),
   payload: payloadSchema.default({}),
   sourceTime: z.number(),
-  /** Name of the embedding model version that made `vector`. */
+  /** Name of the embedding model version that made `vector`; of several, see model/vectors.ts. */
   embedding: z.string(),
   /** Little-endian f32, base64; empty for what is no upsert. */
   vector: z.string(),

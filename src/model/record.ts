@@ -7,7 +7,7 @@ export interface StoredRecord {
   readonly audience: string;
   /** Sorted, each once: see `sortedLabels` in core/reconcile/digest.ts. */
   readonly labels: readonly string[];
-  /** Version of the embedding model that made `vector`. */
+  /** Version of the embedding model that made `vector`; of several, see model/vectors.ts. */
   readonly embedding: string;
   /** Little-endian f32, the bytes that the source sent. */
   readonly vector: Uint8Array;

@@ -3,6 +3,7 @@ import type { Epoch } from "../model/ids.ts";
 import type { IndexFacts, IndexStanding, Watermarks } from "../model/index-health.ts";
 import type { Position } from "../model/position.ts";
 import type { RangeRef, RangeSum, RecordMark, StoredRecord } from "../model/record.ts";
+import type { HeldVectors } from "../model/vectors.ts";
 
 /**
  * One region's copy of one vector index, with the change log that made it.
@@ -19,6 +20,8 @@ import type { RangeRef, RangeSum, RecordMark, StoredRecord } from "../model/reco
  *   taken first, another tenant's documents would push the caller's own out.
  * - `search` gives no record whose contents differ from the digest kept when it was written: it
  *   throws INDEX_CORRUPT, so that damage is found before it is told to anybody.
+ * - A record may have vectors of several embedding versions (model/vectors.ts). `search` answers a
+ *   version when every live record has a vector of it, and throws INDEX_UNAVAILABLE otherwise.
  * - Nobody is answered from a copy that is quarantined or half restored: `search` throws
  *   INDEX_QUARANTINED (a quarantined one answers what is `proving`). Everything else goes on, or it
  *   could not be repaired.
@@ -29,6 +32,11 @@ export interface IndexStore {
   /** Highest epoch seen (by `append`, `apply`, `restore` or `fence`); 0 when none. */
   epoch(): Promise<Epoch>;
   watermarks(): Promise<Watermarks>;
+  /**
+   * Every way in which live records spell their `embedding`, each once, by name; none when empty.
+   * Asked before each write, so that it must cost no scan.
+   */
+  vectors(): Promise<HeldVectors[]>;
   /** Raises the epoch so that appends under a lower one are refused from now on. */
   fence(epoch: Epoch): Promise<void>;
   /** The owner's write: gives the entries their seq and digest, in order. */
@@ -109,7 +117,7 @@ export type EmbeddedChange = Omit<LogEntry, "seq" | "epoch" | "digestAfter">;
 
 export interface IndexQuery {
   readonly vector: Float32Array;
-  /** Version that made `vector`: records of another version never match it (INDEX_UNAVAILABLE). */
+  /** Version that made `vector`: it is only compared with vectors of that version. */
   readonly embedding: string;
   /** Audiences that the caller may see, such as `["public", "acme"]`. */
   readonly audiences: readonly string[];

@@ -1,8 +1,8 @@
 import type { IndexName } from "../model/ids.ts";
 import type { EmbeddedChange } from "../ports/index.ts";
 import type { ChangeSource } from "../ports/source.ts";
-import { mustOwn } from "./owning.ts";
 import type { Part } from "./ticker.ts";
+import { appendWhole } from "./whole-writes.ts";
 import type { World } from "./world.ts";
 
 /** Notes that are taken at once. */
@@ -39,12 +39,7 @@ async function drain(
     const { changes, refused, levelAt, taken } = await source.next(PAGE);
     level = levelAt !== null;
     const entries = [...changes, ...vouch(levelAt)];
-    if (entries.length > 0) {
-      await world.index(name).writing.run(async () => {
-        const { epoch } = mustOwn(world, name);
-        await world.index(name).store.append(epoch, entries);
-      });
-    }
+    if (entries.length > 0) await appendWhole(world, world.index(name), entries);
     // After the append: a kill in between gives the same documents once more, and loses none.
     if (changes.length + refused.length > 0) await taken();
     for (const fault of refused) logger.warn({ index: name }, `left out: ${fault}`);

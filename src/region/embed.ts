@@ -8,6 +8,8 @@ import { atBase } from "./url.ts";
 import type { World } from "./world.ts";
 
 type EmbeddingRelease = NonNullable<Release["embedding"]>;
+/** A model that a runtime is asked for, and what proves that it is the one. */
+export type EmbeddingModel = Pick<EmbeddingRelease, "id" | "dimensions" | "fingerprint">;
 
 /** Texts a request: 32 vectors of 3,072 numbers stay below what a probe reads (4 MiB). */
 const BATCH = 32;
@@ -29,11 +31,14 @@ export function embeddingOf(world: World): EmbeddingRelease {
 }
 
 /**
- * One vector a text, in order, made by the release's embedding model in this region. Throws
- * PEER_UNAVAILABLE (retry: later) when no target of the region can do it.
+ * One vector a text, in order, made in this region by the release's embedding model, or by another
+ * one. Throws PEER_UNAVAILABLE (retry: later) when no target of the region can do it.
  */
-export async function embedTexts(world: World, texts: readonly string[]): Promise<number[][]> {
-  const embedding = embeddingOf(world);
+export async function embedTexts(
+  world: World,
+  texts: readonly string[],
+  embedding: EmbeddingModel = embeddingOf(world),
+): Promise<number[][]> {
   const vectors: number[][] = [];
   for (let from = 0; from < texts.length; from += BATCH) {
     vectors.push(...(await embedBatch(world, embedding, texts.slice(from, from + BATCH))));
@@ -44,7 +49,7 @@ export async function embedTexts(world: World, texts: readonly string[]): Promis
 /** The targets in the spec's order: the first that can, does. */
 async function embedBatch(
   world: World,
-  embedding: EmbeddingRelease,
+  embedding: EmbeddingModel,
   texts: readonly string[],
 ): Promise<number[][]> {
   const faults: string[] = [];
@@ -69,14 +74,16 @@ async function embedBatch(
 async function provenVectors(
   world: World,
   target: RuntimeTarget,
-  embedding: EmbeddingRelease,
+  embedding: EmbeddingModel,
   texts: readonly string[],
 ): Promise<number[][]> {
   const input = [EMBEDDING_PROBE_TEXT, ...texts];
   const [probe, ...vectors] = await requestVectors(world, target, embedding.id, input, TIMEOUT_MS);
   const found = probe === undefined ? "nothing" : embeddingFingerprint(probe);
   if (found !== embedding.fingerprint) {
-    throw fault(`${target.name} embeds as ${found}, the release expects ${embedding.fingerprint}`);
+    throw fault(
+      `${target.name} embeds ${embedding.id} as ${found}, expected is ${embedding.fingerprint}`,
+    );
   }
   const odd = vectors.find((vector) => vector.length !== embedding.dimensions);
   if (odd === undefined) return vectors;
@@ -119,11 +126,16 @@ export function targetHeaders(world: World, target: RuntimeTarget): Record<strin
   return key === undefined ? {} : { authorization: `Bearer ${key}` };
 }
 
-/** As a log entry holds it: little-endian f32 in base64, whatever the machine's own order. */
-export function vectorText(vector: readonly number[]): string {
+/** As a record holds it: little-endian f32, whatever the machine's own order. */
+export function vectorBytes(vector: readonly number[]): Buffer {
   const bytes = Buffer.alloc(vector.length * 4);
   for (const [at, value] of vector.entries()) bytes.writeFloatLE(value, at * 4);
-  return bytes.toString("base64");
+  return bytes;
+}
+
+/** As a log entry holds it: in base64. */
+export function vectorText(vector: readonly number[]): string {
+  return vectorBytes(vector).toString("base64");
 }
 
 function fault(message: string): TideoverError {

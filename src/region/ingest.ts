@@ -9,6 +9,7 @@ import type { EmbeddedChange } from "../ports/index.ts";
 import { embeddedText, embeddingOf, embedTexts, vectorText } from "./embed.ts";
 import { mustOwn } from "./owning.ts";
 import { watermarkStepMs, worthKeeping } from "./watermarks.ts";
+import { appendWhole } from "./whole-writes.ts";
 import type { World } from "./world.ts";
 
 const MOST_CHANGES = 500;
@@ -50,14 +51,7 @@ export async function ingest(
   const stepMs = watermarkStepMs(world.indexSpec(name)?.freshness);
   const worth = worthKeeping(changes, await local.store.watermarks(), stepMs);
   if (worth.length === 0) return local.store.position();
-  const embedded = await embedChanges(world, worth);
-  return local.writing.run(async () => {
-    // Asked again: the ownership may have moved while the runtime was at work.
-    const { epoch } = mustOwn(world, name);
-    const position = await local.store.append(epoch, embedded);
-    local.written.ring();
-    return position;
-  });
+  return appendWhole(world, local, await embedChanges(world, worth));
 }
 
 /** A word for a time that has not come would make a dead pipeline look fresh until then. */

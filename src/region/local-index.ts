@@ -5,6 +5,7 @@ import { EMPTY_POSITION, type Position } from "../model/position.ts";
 import type { IndexState } from "../model/signal.ts";
 import type { IndexStore } from "../ports/index.ts";
 import { Bell } from "./bell.ts";
+import { Accepting } from "./indexes/accepting.ts";
 import { IndexHealth } from "./indexes/health.ts";
 import { Mutex } from "./mutex.ts";
 import { Reindexing } from "./reindexing.ts";
@@ -22,6 +23,7 @@ export class LocalIndex {
   readonly snapshotting = new Mutex();
   readonly restoring = new Restoring();
   readonly reindexing = new Reindexing();
+  readonly accepting = new Accepting();
   /** Told when this region, as the owner, has written. */
   readonly written = new Bell();
   readonly health = new IndexHealth();

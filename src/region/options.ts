@@ -44,7 +44,10 @@ export interface AgentOptions {
   /** Keys of the indexes' digests, where they have one; each as its store was opened with. */
   readonly digestKeys?: ReadonlyMap<IndexName, Uint8Array>;
   /** What a copy is asked to prove itself; the workflows' golden questions when absent. */
-  readonly proofQuestions?: (index: IndexName) => Promise<readonly ProofQuestion[]>;
+  readonly proofQuestions?: (
+    index: IndexName,
+    version: string | undefined,
+  ) => Promise<readonly ProofQuestion[]>;
   /** The log that this region's gateway writes; only read here. */
   readonly audit: AuditLog;
   /** The same, for what callers ask for; absent: nothing is known of that. */

@@ -1,15 +1,19 @@
 import { z } from "zod";
 import { packEntries } from "../core/reconcile/packed-records.ts";
+import { answeredVersions, heldVersions } from "../core/reconcile/vectors.ts";
 import type { LogEntry } from "../model/change.ts";
 import { ENTRIES_MEDIA } from "../model/index-snapshot.ts";
 import { ownershipSchema } from "../model/intent.ts";
+import type { HeldRelease } from "../ports/agents.ts";
 import { AGENT_PATHS, HEADERS } from "../wire/headers.ts";
 import { NO_ARTIFACTS } from "./artifacts/keep-artifacts.ts";
 import { sendCanary } from "./canary.ts";
 import { followStore } from "./follow-store.ts";
 import { Bytes, RequestError, readJson } from "./http.ts";
+import { readyForRelease } from "./indexes/ready-for-release.ts";
 import { INDEX_ROUTES } from "./indexes/routes.ts";
 import { ingest, parseChanges } from "./ingest.ts";
+import type { LocalIndex } from "./local-index.ts";
 import { obeyOwnership } from "./obey-ownership.ts";
 import { proveReadiness } from "./readiness/run.ts";
 import { catchUp } from "./replicate.ts";
@@ -76,9 +80,13 @@ async function answerFetchRelease(world: World, { request }: Asked) {
   return world.options.releases.fetch(digest, timeoutMs);
 }
 
-async function answerVerifyRelease(world: World, { request }: Asked) {
-  const { digest } = await body(request, releaseBody);
-  return world.options.releases.verify(digest);
+async function answerVerifyRelease(world: World, { request }: Asked): Promise<HeldRelease> {
+  const { digest, timeoutMs } = await body(request, releaseBody);
+  const held = await world.options.releases.verify(digest);
+  if (!held.complete) return held;
+  const indexes = await readyForRelease(world, digest, timeoutMs);
+  if (!indexes.complete || indexes.detail === "") return indexes.complete ? held : indexes;
+  return { complete: true, detail: `${held.detail}; ${indexes.detail}` };
 }
 
 async function answerArtifacts({ options }: World) {
@@ -106,12 +114,21 @@ async function answerIndex(world: World, { index, query }: Asked) {
   return {
     ...state,
     position,
+    versions: await versionsOf(local),
+    reindex: local.reindexing.state,
     base: await local.store.base(),
     epoch,
     owner: region,
     frozen,
     at: entry === null ? null : markOf(entry),
   };
+}
+
+/** Every embedding version that records have a vector of; `whole`: all of them do. */
+async function versionsOf({ store }: LocalIndex) {
+  const held = await store.vectors();
+  const whole = answeredVersions(held);
+  return heldVersions(held).map((name) => ({ name, whole: whole.includes(name) }));
 }
 
 function markOf({ seq, epoch, digestAfter }: LogEntry) {

@@ -245,9 +245,11 @@ export function isVisible({ audience, labels }: StoredRecord, query: IndexQuery)
   return query.audiences.includes(audience) && labels.every((label) => held.includes(label));
 }
 
-export function hit({ stored, floats }: LiveRecord, query: Float32Array): IndexHit {
+/** `from`: where the numbers begin that the query is compared with. */
+export function hit({ stored, floats }: LiveRecord, query: Float32Array, from: number): IndexHit {
   const { id, title, text, audience } = stored;
-  return { id, title, text, audience, score: cosine(floats, query) };
+  const compared = floats.subarray(from, from + query.length);
+  return { id, title, text, audience, score: cosine(compared, query) };
 }
 
 function cosine(a: Float32Array, b: Float32Array): number {

@@ -6,6 +6,7 @@ import type { Epoch } from "../model/ids.ts";
 import type { IndexFacts, IndexStanding, Watermarks } from "../model/index-health.ts";
 import { EMPTY_DIGEST, type Position } from "../model/position.ts";
 import type { RangeRef, RangeSum, RecordMark, StoredRecord } from "../model/record.ts";
+import type { HeldVectors } from "../model/vectors.ts";
 import type {
   EmbeddedChange,
   IndexHit,
@@ -89,6 +90,10 @@ export class MemoryIndex implements IndexStore {
     return structuredClone(this.#read().watermarks);
   }
 
+  async vectors(): Promise<HeldVectors[]> {
+    return heldVectors([...this.#read().live.values()]);
+  }
+
   async fence(epoch: Epoch): Promise<void> {
     this.#write((state) => see(state, epoch));
   }
@@ -163,10 +168,14 @@ export class MemoryIndex implements IndexStore {
     const state = this.#read();
     refuseUnanswering(standingOf(state), query.proving);
     const records = [...(state.hot ?? state.live).values()];
-    refuseForeignQuery(heldVectors(records), query);
+    const places = refuseForeignQuery(heldVectors(records), query);
+    const placeBy = new Map(places.map((place) => [place.embedding, place]));
     const found = records
       .filter(({ stored }) => isVisible(stored, query))
-      .map((record) => ({ record, hit: hit(record, query.vector) }))
+      .map((record) => {
+        const place = placeBy.get(record.stored.embedding);
+        return { record, hit: hit(record, query.vector, place?.from ?? 0) };
+      })
       .sort(
         ({ hit: a }, { hit: b }) =>
           b.score - a.score || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)),

@@ -133,7 +133,7 @@ export function provesCompatibility(make: MakeIndex): void {
     for (const embedding of ["lex-1", "lex-2"]) {
       await assert.rejects(
         hitIds(owner, { embedding }),
-        fault(`index holds lex-1 and lex-2, query is ${embedding}`),
+        fault(`index holds lex-1 and lex-2, query is ${embedding}, which not every record has`),
       );
     }
     await owner.append(1, [deletion("a"), deletion("c")]);

@@ -28,6 +28,7 @@ import {
   refuses,
   upsert,
 } from "./index-support.ts";
+import { provesSeveralVectors } from "./index-vectors.ts";
 
 /** Every sentence of ports/index.ts as a test. `durable`: whether to prove survival of SIGKILL. */
 export function indexContract(
@@ -43,6 +44,7 @@ export function indexContract(
     provesAudiences(make);
     provesRanking(make);
     provesCompatibility(make);
+    provesSeveralVectors(make);
     provesLabels(make);
     provesWatermarks(make);
     provesRewind(make);

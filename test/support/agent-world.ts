@@ -362,6 +362,7 @@ export interface AgentRegion {
     readonly index?: IndexStore;
     readonly source?: ChangeSource;
     readonly proofQuestions?: AgentOptions["proofQuestions"];
+    readonly release?: typeof RELEASE;
   }): Promise<Agent>;
   /** The agent's own address is asked, past the relay. */
   ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
@@ -444,7 +445,7 @@ export async function createAgentWorld(
           host: "127.0.0.1",
           port: 0,
           spec,
-          release: RELEASE,
+          release: given.release ?? RELEASE,
           releases: knownReleases(store, () => null),
           golden: new Map([[WORKFLOW, GOLDEN]]),
           store,

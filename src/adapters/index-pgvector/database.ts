@@ -11,7 +11,7 @@ export interface Session {
   all(text: string, values?: readonly Value[]): Promise<Row[]>;
 }
 
-type Value = string | number | boolean | null | Buffer;
+export type Value = string | number | boolean | null | Buffer;
 
 export interface Database {
   readonly place: Place;

@@ -1,7 +1,8 @@
 import { sha256 } from "../../lib/canonical.ts";
 import type { IndexFacts } from "../../model/index-health.ts";
+import { severalVectors } from "../../model/vectors.ts";
 import { quoted, type Session } from "./database.ts";
-import { graphOptions, MOST_GRAPH_DIMENSIONS, optionsText } from "./graph.ts";
+import { graphOptions, MOST_GRAPH_DIMENSIONS, optionsText, placesIn } from "./graph.ts";
 import { sqlText } from "./migrate.ts";
 import { DEFAULT_READER, type PgvectorOptions } from "./options.ts";
 import type { Meta } from "./rows.ts";
@@ -48,11 +49,21 @@ async function settingsOf(
     ...search,
     distance: "cosine",
     digests: key === undefined ? "plain" : "keyed",
-    dimensions: held.map(({ embedding, dimensions }) => `${embedding}: ${dimensions}`).join(", "),
+    dimensions: dimensionsText(held),
     pgvector: String(row?.extversion),
     // Of the text as shipped: how a server prints it back depends on its version.
     policies: sha256(sqlText("sql/policies", "records", { url: "", schema: "" })).slice(0, 23),
   };
+}
+
+function dimensionsText(held: Meta["held"]): string {
+  const models = held.flatMap((one) => severalVectors(one.embedding) ?? [versionOf(one)]);
+  const texts = models.map(({ version, dimensions }) => `${version}: ${dimensions}`);
+  return [...new Set(texts)].sort().join(", ");
+}
+
+function versionOf({ embedding, dimensions }: Meta["held"][number]) {
+  return { version: embedding, dimensions };
 }
 
 const KINDS: Readonly<Record<string, string>> = { v: "a view", m: "a materialized view" };
@@ -106,8 +117,9 @@ function graphFaults(
   { hnsw }: PgvectorOptions,
 ): string[] {
   if (hnsw === undefined) return [];
-  const large = held.filter(({ dimensions }) => dimensions > MOST_GRAPH_DIMENSIONS);
-  const lacks = held.length > large.length && graphs.size === 0;
+  const vectors = placesIn(held);
+  const large = vectors.filter(({ dimensions }) => dimensions > MOST_GRAPH_DIMENSIONS);
+  const lacks = vectors.length > large.length && graphs.size === 0;
   return [
     ...large.map(({ embedding, dimensions }) => {
       return `${embedding} has ${dimensions} dimensions, and HNSW takes ${MOST_GRAPH_DIMENSIONS}`;

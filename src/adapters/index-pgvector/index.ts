@@ -43,6 +43,7 @@ export async function openPgvectorIndex(options: PgvectorOptions): Promise<Index
     position: () => look(async (_, { position }) => position),
     epoch: () => look(async (_, { epoch }) => epoch),
     watermarks: () => look(async (_, { watermarks }) => watermarks),
+    vectors: () => look(async (_, { held }) => held),
     fence: (epoch) =>
       write((session, meta) => writeMeta(session, { ...meta, epoch: Math.max(epoch, meta.epoch) })),
     append: (epoch, changes) =>

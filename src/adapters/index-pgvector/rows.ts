@@ -26,7 +26,7 @@ export interface Meta {
   readonly quarantine: string | null;
   /** What of a restore that is under way answers already. */
   readonly hot: z.infer<typeof hotSchema> | null;
-  /** Embedding versions of the records; of many, the first and the last by name. */
+  /** Every way in which the records spell their `embedding`. */
   readonly held: z.infer<typeof heldSchema>;
   /** Grows when the contents are replaced as a whole. */
   readonly generation: number;
@@ -97,15 +97,21 @@ export async function writeMeta(session: Session, meta: Meta): Promise<void> {
  * The first and the last embedding version by name: two look-ups instead of a scan, and enough.
  * When these are equal to a query's, so is every one between.
  */
+/** By single steps through the names, each of which has many records. */
 export async function heldNow(session: Session, table = "records"): Promise<Meta["held"]> {
+  const first = (where: string) =>
+    `SELECT embedding, vector_dims(vector) AS dimensions FROM ${table} ${where}
+     ORDER BY embedding LIMIT 1`;
   const rows = await session.all(`
-    (SELECT embedding, vector_dims(vector) AS dimensions FROM ${table} ORDER BY embedding LIMIT 1)
-    UNION
-    (SELECT embedding, vector_dims(vector) AS dimensions FROM ${table}
-     ORDER BY embedding DESC LIMIT 1)
-    ORDER BY embedding`);
-  const held = new Map(rows.map((row) => [text(row.embedding), Number(row.dimensions)]));
-  return [...held].map(([embedding, dimensions]) => ({ embedding, dimensions }));
+    WITH RECURSIVE held AS (
+      (${first("")}) UNION ALL
+      SELECT next.* FROM held
+      CROSS JOIN LATERAL (${first(`WHERE ${table}.embedding > held.embedding`)}) next
+    ) SELECT embedding, dimensions FROM held`);
+  return rows.map((row) => ({
+    embedding: text(row.embedding),
+    dimensions: Number(row.dimensions),
+  }));
 }
 
 export const ENTRY_COLUMNS = `seq, epoch, op, id, title, text, audience, labels,

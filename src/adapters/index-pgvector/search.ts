@@ -1,11 +1,12 @@
 import { refuseForeignQuery } from "../../core/reconcile/compatible.ts";
 import type { DigestKey } from "../../core/reconcile/digest.ts";
+import { bestOf, type VectorPlace } from "../../core/reconcile/vectors.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import type { HnswSpec } from "../../model/index-engine.ts";
 import type { IndexHit, IndexQuery } from "../../ports/index.ts";
 import { vectorParameter } from "./binary.ts";
-import type { Session } from "./database.ts";
-import { hasGraph, MOST_GRAPH_DIMENSIONS } from "./graph.ts";
+import type { Session, Value } from "./database.ts";
+import { columnOf, haveGraphs, isBlank, MOST_GRAPH_DIMENSIONS } from "./graph.ts";
 import { refuseDamaged } from "./repair.ts";
 import { type Meta, RECORD_COLUMNS, type Row, recordOf, wanted } from "./rows.ts";
 import { arrayText, toColumn } from "./text.ts";
@@ -24,21 +25,27 @@ export async function search(
   { hnsw, key }: { readonly hnsw?: HnswSpec; readonly key?: DigestKey },
 ): Promise<IndexHit[]> {
   refuseUnanswering(meta, query.proving);
-  refuseForeignQuery(meta.hot?.held ?? meta.held, query);
+  const places = refuseForeignQuery(meta.hot?.held ?? meta.held, query);
   if (query.k <= 0) return [];
   await tellWhoAsks(session, query);
   // The first part of a restore answers from the table that it is loaded into.
   const table = meta.hot === null ? "records" : "restored";
-  const rows =
-    hnsw !== undefined && (await canWalk(session, meta, query))
-      ? await walk(session, query, hnsw)
-      : await compareAll(session, table, query);
-  return rows.map((row) => {
-    const record = recordOf(row);
-    refuseDamaged(record, key);
-    const { id, title, text, audience } = record;
-    return { id, title, text, audience, score: 1 - Number(row.distance) };
-  });
+  const walked = hnsw !== undefined && (await canWalk(session, meta, places, query));
+  const found: IndexHit[][] = [];
+  for (const place of places) {
+    const rows = walked
+      ? await walk(session, place, query, hnsw)
+      : await compareAll(session, table, place, query);
+    found.push(rows.map((row) => hitOf(row, key)));
+  }
+  return [...bestOf(found, query.k)];
+}
+
+function hitOf(row: Row, key: DigestKey): IndexHit {
+  const record = recordOf(row);
+  refuseDamaged(record, key);
+  const { id, title, text, audience } = record;
+  return { id, title, text, audience, score: 1 - Number(row.distance) };
 }
 
 function refuseUnanswering({ quarantine }: Meta, proving = false): void {
@@ -59,7 +66,10 @@ async function tellWhoAsks(session: Session, query: IndexQuery): Promise<void> {
 
 const VISIBLE = "embedding = $2 AND audience = ANY ($3::text[]) AND labels <@ $4::text[]";
 
-function valuesOf({ vector, embedding, audiences, labels = [], k }: IndexQuery) {
+function valuesOf(
+  { embedding }: VectorPlace,
+  { vector, audiences, labels = [], k }: IndexQuery,
+): Value[] {
   const bytes = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
   return [
     vectorParameter(bytes),
@@ -75,12 +85,18 @@ function valuesOf({ vector, embedding, audiences, labels = [], k }: IndexQuery) 
  * graph can be used for it. A vector of zeros has no direction and no cosine: it is at distance 1,
  * like nothing in common.
  */
-async function compareAll(session: Session, table: string, query: IndexQuery): Promise<Row[]> {
+async function compareAll(
+  session: Session,
+  table: string,
+  place: VectorPlace,
+  query: IndexQuery,
+): Promise<Row[]> {
+  const distance = `${columnOf(place)} <=> $1::vector`;
   return mapped(
     session.all(
-      `SELECT ${RECORD_COLUMNS}, coalesce(nullif(vector <=> $1::vector, 'NaN'), 1) AS distance
+      `SELECT ${RECORD_COLUMNS}, coalesce(nullif(${distance}, 'NaN'), 1) AS distance
        FROM ${table} WHERE ${VISIBLE} ORDER BY distance, id LIMIT $5`,
-      valuesOf(query),
+      valuesOf(place, query),
     ),
   );
 }
@@ -99,13 +115,17 @@ async function mapped(rows: Promise<Row[]>): Promise<Row[]> {
   });
 }
 
-async function canWalk(session: Session, meta: Meta, query: IndexQuery): Promise<boolean> {
+async function canWalk(
+  session: Session,
+  meta: Meta,
+  places: readonly VectorPlace[],
+  query: IndexQuery,
+): Promise<boolean> {
   const dimensions = query.vector.length;
   if (query.exact === true || meta.hot !== null || dimensions > MOST_GRAPH_DIMENSIONS) return false;
   // From nowhere every direction is as far as any other: nothing to walk along.
   if (query.vector.every((value) => value === 0)) return false;
-  const [held] = meta.held;
-  return held !== undefined && hasGraph(session, held);
+  return haveGraphs(session, places);
 }
 
 /** Records at the same distance as the last one, looked at so that the order by id holds for them. */
@@ -117,13 +137,19 @@ const TIES = 16;
  * iterative scan goes on until enough came through; when it has given up before that, every record
  * of the caller's is compared. Vectors of zeros are in no graph.
  */
-async function walk(session: Session, query: IndexQuery, hnsw: HnswSpec): Promise<Row[]> {
+async function walk(
+  session: Session,
+  place: VectorPlace,
+  query: IndexQuery,
+  hnsw: HnswSpec,
+): Promise<Row[]> {
   const efSearch = Math.min(1_000, Math.max(hnsw.efSearch, query.k));
   await session.all(
     `SET LOCAL hnsw.ef_search = ${efSearch}; SET LOCAL hnsw.iterative_scan = relaxed_order;
      SET LOCAL hnsw.max_scan_tuples = ${hnsw.maxScanTuples}`,
   );
-  const vector = `vector::vector(${query.vector.length}) <=> $1::vector(${query.vector.length})`;
+  const { dimensions } = place;
+  const vector = `${columnOf(place)}::vector(${dimensions}) <=> $1::vector(${dimensions})`;
   const rows = await mapped(
     session.all(
       `WITH near AS MATERIALIZED (
@@ -131,14 +157,14 @@ async function walk(session: Session, query: IndexQuery, hnsw: HnswSpec): Promis
          ORDER BY ${vector} LIMIT $5 + ${TIES}
        ), blank AS (
          SELECT id, 1::float8 AS distance FROM records
-         WHERE vector_norm(vector) = 0 AND ${VISIBLE} ORDER BY id LIMIT $5
+         WHERE ${isBlank(place)} AND ${VISIBLE} ORDER BY id LIMIT $5
        ), best AS (
          SELECT id, distance FROM near WHERE distance <> 'NaN' UNION SELECT id, distance FROM blank
          ORDER BY distance, id LIMIT $5
        )
        SELECT ${RECORD_COLUMNS}, distance FROM best JOIN records USING (id) ORDER BY distance, id`,
-      valuesOf(query),
+      valuesOf(place, query),
     ),
   );
-  return rows.length < query.k ? compareAll(session, "records", query) : rows;
+  return rows.length < query.k ? compareAll(session, "records", place, query) : rows;
 }

@@ -9,6 +9,7 @@ import { repair } from "./repair.ts";
 import { restoresOf } from "./restore.ts";
 import { forgetHalf } from "./restore-work.ts";
 import { rewindTo, trimLog } from "./rewind.ts";
+import { heldVectors } from "./search.ts";
 import { openSnapshot } from "./snapshot.ts";
 import { Thread } from "./thread.ts";
 import { append, apply, fence, quarantine } from "./write.ts";
@@ -50,6 +51,7 @@ export async function openSqliteIndex(
     position: async () => read(readMeta).position,
     epoch: async () => read(readMeta).epoch,
     watermarks: async () => read(readWatermarks),
+    vectors: async () => read((connection) => heldVectors(connection)),
     fence: async (epoch) => write((connection) => fence(connection, epoch)),
     append: async (epoch, changes) => write((connection) => append(connection, epoch, changes)),
     apply: async (entries) => write((connection) => apply(connection, entries)),

@@ -1,8 +1,10 @@
-import { type HeldVectors, refuseForeignQuery } from "../../core/reconcile/compatible.ts";
+import { refuseForeignQuery } from "../../core/reconcile/compatible.ts";
 import { recordDigest } from "../../core/reconcile/digest.ts";
+import { bestOf, type VectorPlace } from "../../core/reconcile/vectors.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import type { IndexStanding } from "../../model/index-health.ts";
 import type { StoredRecord } from "../../model/record.ts";
+import type { HeldVectors } from "../../model/vectors.ts";
 import type { IndexHit, IndexQuery } from "../../ports/index.ts";
 import { type Connection, corrupt, oneMoment } from "./connection.ts";
 import { RECORD_COLUMNS, recordOf, recordTables } from "./contents.ts";
@@ -10,16 +12,18 @@ import { labelsOf } from "./entries.ts";
 import { readMeta } from "./meta.ts";
 import { NEXT } from "./restore-tables.ts";
 
+const BYTES = 4;
+
 /**
  * Exact: every record that the caller may see is compared. The scope stands in the WHERE clause, so
  * that LIMIT counts only documents of the caller's. A vector of zeros has no direction and no
  * cosine: it is at distance 1, like nothing in common. One of another length is damaged: it is put
  * first, where it will be found out, since passing over it would hide the damage.
  */
-const NEAREST = (prefix: string) => `
+const NEAREST = (prefix: string, vector: string) => `
   SELECT ${RECORD_COLUMNS}, distance FROM (
     SELECT n, id, CASE length(vector) WHEN :bytes
-      THEN coalesce(vec_distance_cosine(vector, :vector), 1) ELSE -1 END AS distance
+      THEN coalesce(vec_distance_cosine(${vector}, :vector), 1) ELSE -1 END AS distance
     FROM ${prefix}records
     WHERE scope IN (SELECT value FROM json_each(:scopes))
     ORDER BY distance, id
@@ -36,8 +40,9 @@ export function search(connection: Connection, query: IndexQuery): IndexHit[] {
     const { standing } = readMeta(connection);
     refuseUnanswering(standing, query.proving);
     const prefix = standing.kind === "partial" ? NEXT : "";
-    refuseForeignQuery(heldVectors(connection, prefix), query);
-    return nearest(connection, prefix, query);
+    const places = refuseForeignQuery(heldVectors(connection, prefix), query);
+    const found = places.map((place) => nearest(connection, prefix, place, query));
+    return [...bestOf(found, query.k)];
   });
 }
 
@@ -52,12 +57,18 @@ function refuseUnanswering(standing: IndexStanding, proving = false): void {
   });
 }
 
-function nearest(connection: Connection, prefix: string, query: IndexQuery): IndexHit[] {
+/** Of the records that have their vectors laid out so. */
+function nearest(
+  connection: Connection,
+  prefix: string,
+  place: VectorPlace,
+  query: IndexQuery,
+): IndexHit[] {
   const { buffer, byteOffset, byteLength } = query.vector;
-  const rows = connection.sql(NEAREST(prefix)).all({
+  const rows = connection.sql(NEAREST(prefix, columnOf(place))).all({
     vector: new Uint8Array(buffer, byteOffset, byteLength),
-    bytes: byteLength,
-    scopes: JSON.stringify(visibleScopes(connection, prefix, query)),
+    bytes: place.total * BYTES,
+    scopes: JSON.stringify(visibleScopes(connection, prefix, place, query)),
     // SQLite takes a negative limit for none at all.
     k: Math.max(0, query.k),
   });
@@ -69,6 +80,12 @@ function nearest(connection: Connection, prefix: string, query: IndexQuery): Ind
   });
 }
 
+/** A part is copied out of its record; the only vector of one is compared where it lies. */
+function columnOf({ from, dimensions, total }: VectorPlace): string {
+  if (dimensions === total) return "vector";
+  return `substr(vector, ${from * BYTES + 1}, ${dimensions * BYTES})`;
+}
+
 /** Three microseconds a hit: what was altered on the disk is found before it is told. */
 function refuseDamaged({ key }: Connection, record: StoredRecord): void {
   if (recordDigest(record, key) !== record.digest) throw corrupt(record.id);
@@ -77,29 +94,35 @@ function refuseDamaged({ key }: Connection, record: StoredRecord): void {
 function visibleScopes(
   { sql }: Connection,
   prefix: string,
+  { embedding }: VectorPlace,
   { audiences, labels = [] }: IndexQuery,
 ): number[] {
   const held = new Set(labels);
   const rows = sql(`
     SELECT scope, labels FROM ${prefix}scopes
-    WHERE audience IN (SELECT value FROM json_each(?))`).all(JSON.stringify(audiences));
+    WHERE embedding = ? AND audience IN (SELECT value FROM json_each(?))`).all(
+    embedding,
+    JSON.stringify(audiences),
+  );
   return rows
     .filter((row) => labelsOf(row).every((label) => held.has(label)))
     .map(({ scope }) => Number(scope));
 }
 
-/**
- * The first and the last embedding version by name. Enough: when these are equal to the query's,
- * so is every one between.
- */
-function heldVectors({ sql }: Connection, prefix: string): HeldVectors[] {
-  const end = (order: string) =>
+/** By single steps through the names: tenants and labels make many scopes of each. */
+export function heldVectors({ sql }: Connection, prefix = ""): HeldVectors[] {
+  const step = (than: ">=" | ">") =>
     sql(`
       SELECT embedding, (
-        SELECT length(vector) / 4 FROM ${prefix}records r WHERE r.scope = s.scope LIMIT 1
+        SELECT length(vector) / ${BYTES} FROM ${prefix}records r WHERE r.scope = s.scope LIMIT 1
       ) AS dimensions
-      FROM ${prefix}scopes s WHERE dimensions IS NOT NULL ORDER BY embedding ${order} LIMIT 1`).get();
-  const rows = [end("ASC"), end("DESC")].filter((row) => row !== undefined);
-  const held = new Map(rows.map((row) => [String(row.embedding), Number(row.dimensions)]));
-  return [...held].map(([embedding, dimensions]) => ({ embedding, dimensions }));
+      FROM ${prefix}scopes s
+      WHERE embedding ${than} ? AND dimensions IS NOT NULL ORDER BY embedding LIMIT 1`);
+  const held: HeldVectors[] = [];
+  for (let row = step(">=").get(""); row !== undefined; ) {
+    const embedding = String(row.embedding);
+    held.push({ embedding, dimensions: Number(row.dimensions) });
+    row = step(">").get(embedding);
+  }
+  return held;
 }

@@ -18,7 +18,7 @@ describe("a query", () => {
       message: "index holds lex-2, query is lex-1",
     });
     assert.throws(() => refuseForeignQuery([held, other], query), {
-      message: "index holds lex-1 and lex-2, query is lex-1",
+      message: "index holds lex-1 and lex-2, query is lex-1, which not every record has",
     });
   });
 

@@ -1,4 +1,5 @@
 import type { IndexFault, IndexFaultKind } from "../../model/index-health.ts";
+import { versionNames } from "../../model/vectors.ts";
 
 /** What was measured of one copy of an index. What could not be measured is null. */
 export interface IndexMeasures {
@@ -8,7 +9,7 @@ export interface IndexMeasures {
   readonly altered: AlteredRecords;
   /** false: the digests kept here do not make up the position, or are not the owner's. */
   readonly digestsEqual: boolean;
-  /** Records looked at, by the embedding version that they name. */
+  /** Records looked at, by their `embedding`. */
   readonly embeddings: Readonly<Record<string, number>>;
   /** The version that questions are embedded with; null when no release says so. */
   readonly embedding: string | null;
@@ -100,19 +101,33 @@ function lost({ count: { expected, found } }: IndexMeasures): string | null {
 function namedOtherwise({ embeddings, embedding, altered }: IndexMeasures): string | null {
   const versions = Object.entries(embeddings);
   const all = versions.reduce((sum, [, count]) => sum + count, 0);
-  const foreign = versions.filter(([version]) => embedding !== null && version !== embedding);
+  const foreign = versions.filter(
+    ([held]) => embedding !== null && !versionNames(held).includes(embedding),
+  );
   const others = foreign.reduce((sum, [, count]) => sum + count, 0);
   if (others > 0) {
-    const names = foreign.map(([version]) => version).join(", ");
+    const names = namesOf(foreign).join(", ");
     return `${others} of ${all} records are embedded as ${names}, questions as ${embedding}`;
   }
-  if (versions.length > 1) {
-    return `the ${all} records are embedded as ${versions.map(([version]) => version).join(" and ")}`;
+  if (embedding === null && isMixed(versions)) {
+    return `the ${all} records are embedded as ${namesOf(versions).join(" and ")}`;
   }
   const renamed = altered.fields?.embedding ?? 0;
   return renamed === 0
     ? null
     : `${renamed} records name another embedding version than was written`;
+}
+
+type Counted = readonly (readonly [embedding: string, records: number])[];
+
+function namesOf(counted: Counted): string[] {
+  return [...new Set(counted.flatMap(([embedding]) => versionNames(embedding)))];
+}
+
+/** There is no version that all of them have a vector of. */
+function isMixed(counted: Counted): boolean {
+  const sets = counted.map(([embedding]) => versionNames(embedding));
+  return sets.length > 0 && !sets[0]?.some((one) => sets.every((names) => names.includes(one)));
 }
 
 function vectorsReplaced({ altered, count, golden }: IndexMeasures): string | null {

@@ -1,5 +1,6 @@
 import { TideoverError } from "../../lib/errors.ts";
 import type { LogEntry } from "../../model/change.ts";
+import { severalVectors } from "../../model/vectors.ts";
 
 /** What an index can be asked to hold: a log entry without what the index itself gives it. */
 export type Change = Omit<LogEntry, "seq" | "epoch" | "digestAfter">;
@@ -72,11 +73,21 @@ function judgeNumbers(change: Change, floats: Float32Array, dimensions: number |
     const next = "Embed the document again; look at the embedding model when this repeats.";
     throw invalid(change.id, `its vector holds ${floats[bad]} at place ${bad}`, next);
   }
+  judgeSeveral(change, floats.length);
   if (dimensions !== null && floats.length !== dimensions) {
     const fault = `its vector has ${floats.length} dimensions, the index's ${change.embedding} records have ${dimensions}`;
     const next = "Give another embedding model another version name, and embed every document.";
     throw invalid(change.id, fault, next);
   }
+}
+
+/** What is cut at the wrong places is nobody's vector. */
+function judgeSeveral({ id, embedding }: Change, length: number): void {
+  const several = severalVectors(embedding);
+  const named = several?.reduce((sum, { dimensions }) => sum + dimensions, 0) ?? length;
+  if (named === length) return;
+  const fault = `its vectors have ${length} dimensions together, and ${named} by their names`;
+  throw invalid(id, fault, "Embed the document again.");
 }
 
 /** The numbers of a stored vector. Copies, since a view on unaligned bytes would throw. */

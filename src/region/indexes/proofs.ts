@@ -1,10 +1,13 @@
 import type { SeenCanary } from "../../core/reconcile/acceptance.ts";
 import type { Share } from "../../core/reconcile/diagnosis.ts";
 import { floatsOf } from "../../core/reconcile/entry.ts";
+import { answeredVersions, vectorsOf } from "../../core/reconcile/vectors.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import type { StoredRecord } from "../../model/record.ts";
+import type { VectorModel } from "../../model/vectors.ts";
 import type { IndexQuery } from "../../ports/index.ts";
 import type { LocalIndex } from "../local-index.ts";
+import { activeModel } from "../whole-writes.ts";
 import type { World } from "../world.ts";
 import type { IndexPeer } from "./ask.ts";
 import type { ProofQuestion } from "./proof-question.ts";
@@ -39,14 +42,22 @@ const MOST_WRITTEN = 0.01;
 /** Of the owner's results on the golden questions, this share must be ours: ties may fall otherwise. */
 const LEAST_OVERLAP = 0.9;
 
-/** Searches as the region's own proof: a quarantined copy answers, a caller's never does. */
-export async function proveBySearch(world: World, local: LocalIndex): Promise<Proofs> {
-  const questions = await proofQuestions(world, local).catch(() => []);
-  const canaries = await seenCanaries(world, local);
+/**
+ * Searches as the region's own proof: a quarantined copy answers, a caller's never does. `model`: in
+ * this embedding version; absent: questions in the release's, and records in all that are answered.
+ */
+export async function proveBySearch(
+  world: World,
+  local: LocalIndex,
+  model?: VectorModel,
+): Promise<Proofs> {
+  const questions = await proofQuestions(world, local, model).catch(() => []);
+  const versions = model === undefined ? await askedVersions(world, local) : [model.version];
+  const canaries = await seenCanaries(world, local, versions);
   return {
     questions,
     golden: await unlessDamaged(() => goldenShare(local, questions)),
-    recall: await unlessDamaged(() => recallShare(world, local, questions)),
+    recall: await unlessDamaged(() => recallShare(world, local, questions, versions)),
     canaries,
     leaks: canaries
       .filter(({ seenByOther }) => seenByOther)
@@ -55,6 +66,13 @@ export async function proveBySearch(world: World, local: LocalIndex): Promise<Pr
       .filter(({ seenByOwn }) => !seenByOwn)
       .map(({ document, tenant }) => ({ document, from: tenant })),
   };
+}
+
+/** What the copy answers: first the version that callers here ask with. */
+async function askedVersions(world: World, { store }: LocalIndex): Promise<string[]> {
+  const answered = answeredVersions(await store.vectors());
+  const asked = activeModel(world)?.version;
+  return answered.toSorted((a, b) => Number(b === asked) - Number(a === asked));
 }
 
 /** A search that meets a damaged record says so: what it would have found cannot be told. */
@@ -102,10 +120,11 @@ async function recallShare(
   world: World,
   local: LocalIndex,
   questions: readonly ProofQuestion[],
+  versions: readonly string[],
 ): Promise<Share | null> {
   const facts = await local.store.facts();
   if (!facts.approximate) return null;
-  const queries = [...questions.map(queryOf), ...(await selfQueries(local))];
+  const queries = [...questions.map(queryOf), ...(await selfQueries(local, versions))];
   const before = await local.store.position();
   let exact = 0;
   let both = 0;
@@ -123,21 +142,36 @@ async function recallShare(
 }
 
 /** Records of one part of the index as queries, so that an index without questions is proven too. */
-async function selfQueries({ store }: LocalIndex): Promise<IndexQuery[]> {
+async function selfQueries(
+  { store }: LocalIndex,
+  versions: readonly string[],
+): Promise<IndexQuery[]> {
   const { count } = await store.position();
   // So small a part that it holds a few times what is wanted.
   const bits = Math.max(0, Math.min(16, Math.floor(Math.log2(count / (SELF_QUERIES * 4)))));
   const records = await store.recordsIn({ prefix: 0, bits });
-  return records.slice(0, SELF_QUERIES).map((record) => selfQuery(record));
+  return records
+    .slice(0, SELF_QUERIES)
+    .flatMap((record) => versions.map((version) => selfQuery(record, version)));
 }
 
-function selfQuery({ vector, embedding, audience, labels }: StoredRecord): IndexQuery {
+/** By the record's own vector of a version; one that names none of it, by what it has. */
+function selfQuery(record: StoredRecord, version: string | undefined): IndexQuery {
+  const { audience, labels } = record;
+  const [first, ...others] = vectorsOf(record);
+  const own = others.find(({ model }) => model.version === version) ?? first;
+  const embedding = own?.model.version ?? record.embedding;
+  const vector = floatsOf(own?.bytes ?? record.vector);
   const audiences = [...new Set(["public", audience])];
-  return { vector: floatsOf(vector), embedding, audiences, labels, k: RECALL_K };
+  return { vector, embedding, audiences, labels, k: RECALL_K };
 }
 
 /** Every golden canary, searched by its own vector for its own tenant and for another. */
-async function seenCanaries(world: World, local: LocalIndex): Promise<SeenCanary[]> {
+async function seenCanaries(
+  world: World,
+  local: LocalIndex,
+  [version]: readonly string[],
+): Promise<SeenCanary[]> {
   const { golden, spec } = world.options;
   const seen: SeenCanary[] = [];
   for (const [workflow, { retrieval }] of Object.entries(spec.workflows)) {
@@ -146,7 +180,9 @@ async function seenCanaries(world: World, local: LocalIndex): Promise<SeenCanary
       const other = Object.keys(spec.tenants).find((one) => one !== tenant);
       const [record] = await local.store.recordsOf([document]);
       if (other === undefined || record === undefined) continue;
-      const found = await unlessDamaged(() => seenBy(local, record, [tenant, other]));
+      const found = await unlessDamaged(() =>
+        seenBy(local, selfQuery(record, version), record.id, [tenant, other]),
+      );
       if (found !== null) seen.push({ document, tenant, other, ...found });
     }
   }
@@ -155,13 +191,14 @@ async function seenCanaries(world: World, local: LocalIndex): Promise<SeenCanary
 
 async function seenBy(
   local: LocalIndex,
-  record: StoredRecord,
+  self: IndexQuery,
+  id: string,
   [tenant, other]: readonly [string, string],
 ) {
-  const query = { ...selfQuery(record), exact: false };
+  const query = { ...self, exact: false };
   const own = await searched(local, { ...query, audiences: ["public", tenant] });
   const others = await searched(local, { ...query, audiences: ["public", other] });
-  return { seenByOwn: own.includes(record.id), seenByOther: others.includes(record.id) };
+  return { seenByOwn: own.includes(id), seenByOther: others.includes(id) };
 }
 
 /** How much of the owner's results on the same questions is in ours; null when it does not answer. */

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { TideoverError } from "../../lib/errors.ts";
+import { releaseSchema } from "../../model/release.ts";
 import { AGENT_PATHS } from "../../wire/headers.ts";
-import { beginReindex } from "../reindex.ts";
+import { beginDrop, beginReindex } from "../reindex.ts";
 import { type Asked, body, ofIndex, type Route } from "../route.ts";
+import { asVectorModel } from "../whole-writes.ts";
 import type { World } from "../world.ts";
 import { placesOf } from "./places.ts";
 import { findSnapshot, snapshotTags } from "./read.ts";
@@ -65,9 +67,19 @@ async function restoreState(world: World, { index }: Asked) {
   };
 }
 
-async function reindex(world: World, { index }: Asked) {
+const reindexBody = z.object({
+  /** Absent: as the active release embeds. */
+  embedding: releaseSchema.shape.embedding,
+  /** Takes this version away instead. */
+  drop: z.string().min(1).optional(),
+});
+
+async function reindex(world: World, { index, request }: Asked) {
   const local = world.index(index);
-  return { reindex: beginReindex(world, local) };
+  const { embedding, drop } = await body(request, reindexBody);
+  if (drop !== undefined) return { reindex: await beginDrop(world, local, drop) };
+  const model = embedding === undefined ? undefined : asVectorModel(embedding);
+  return { reindex: beginReindex(world, local, model) };
 }
 
 async function reindexState(world: World, { index }: Asked) {

@@ -10,6 +10,7 @@ import type { Descriptor } from "../../model/artifact.ts";
 import { MEDIA } from "../../model/artifact.ts";
 import { partsOf } from "../../model/artifact-parts.ts";
 import type { Heat, IndexSnapshotConfig } from "../../model/index-snapshot.ts";
+import { versionNames } from "../../model/vectors.ts";
 import type { ArtifactStore } from "../../ports/artifacts.ts";
 import type { IndexSnapshot, IndexStore } from "../../ports/index.ts";
 
@@ -80,7 +81,7 @@ async function writeLayers(options: TakeOptions, snapshot: IndexSnapshot): Promi
         bytesPerRecord: record.vector.length + TEXT_BYTES,
         digestKey: options.digestKey,
       });
-      embeddings.add(record.embedding);
+      for (const version of versionNames(record.embedding)) embeddings.add(version);
       const count = hits.get(record.id);
       if (count !== undefined) found.set(record.id, count);
       await keep(cutter.add(record));

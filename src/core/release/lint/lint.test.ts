@@ -17,7 +17,7 @@ function found(release: ReadRelease, about: Partial<LintInput> = {}): string[] {
 
 test("a sound release has nothing wrong with it, also beside its like", () => {
   assert.deepEqual(found(GOOD), []);
-  const indexes = new Map([["handbook", ["lexical"]]]);
+  const indexes = new Map([["handbook", [["lexical"], ["lexical"]]]]);
   assert.deepEqual(found(GOOD, { lastGood: GOOD, indexes }), []);
 });
 
@@ -100,13 +100,16 @@ test("an embedding version that an index does not have is refused, an empty inde
     embedding: { ...RELEASE.embedding, generation: "2026-02" },
   });
   const indexes = new Map([
+    ["both", [["lexical", "lexical@2026-02"], ["lexical@2026-02"]]],
     ["empty", []],
-    ["handbook", ["lexical"]],
-    ["news", ["lexical@2026-02", "other"]],
+    ["handbook", [["lexical"]]],
+    ["mixed", [[]]],
+    ["news", [["lexical@2026-02"], ["other"]]],
   ]);
   assert.deepEqual(found(releaseWith(generation), { indexes }), [
-    "release.yaml@embedding.generation gives the embedding version lexical@2026-02, which index handbook does not have: it holds lexical; name the version that the index holds, or embed the corpus again first",
-    "release.yaml@embedding.generation gives the embedding version lexical@2026-02, which index news does not have: it holds lexical@2026-02 and other; name the version that the index holds, or embed the corpus again first",
+    "release.yaml@embedding.generation gives the embedding version lexical@2026-02, which index handbook does not have: it holds lexical; name a version that the index holds, or run `tideover index reindex --release` with this release first",
+    "release.yaml@embedding.generation gives the embedding version lexical@2026-02, which index mixed does not have: it holds none as a whole; name a version that the index holds, or run `tideover index reindex --release` with this release first",
+    "release.yaml@embedding.generation gives the embedding version lexical@2026-02, which index news does not have: it holds lexical@2026-02 and other; name a version that the index holds, or run `tideover index reindex --release` with this release first",
   ]);
 });
 

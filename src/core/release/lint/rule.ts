@@ -5,7 +5,7 @@ export interface LintInput {
   /** The release that serves well at present; null: there is none to compare with. */
   readonly lastGood: ReadRelease | null;
   /** Embedding versions that the records of each index bear; null: nobody has asked. */
-  readonly indexes: ReadonlyMap<string, readonly string[]> | null;
+  readonly indexes: ReadonlyMap<string, readonly (readonly string[])[]> | null;
 }
 
 /** One thing that is wrong with a release. The place is found by whoever has the file. */
