@@ -64,5 +64,6 @@ export const AGENT_PATHS = {
   results: (name: string): string => `/tideover/v1/indexes/${name}/results`,
   facts: (name: string): string => `/tideover/v1/indexes/${name}/facts`,
   verify: (name: string): string => `/tideover/v1/indexes/${name}/verify`,
+  prove: (name: string): string => `/tideover/v1/indexes/${name}/prove`,
   repair: (name: string): string => `/tideover/v1/indexes/${name}/repair`,
 } as const;
