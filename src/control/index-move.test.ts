@@ -112,7 +112,12 @@ describe("a damaged owner that nobody needs", () => {
       told(world, "plan").at(-1) ?? "",
       /handbook is eu-west's under epoch 3, and this plan expects epoch 1$/,
     );
-    assert.deepEqual(world.ownership(), { ...world.ownership(), region: EU, frozen: false, epoch: 3 });
+    assert.deepEqual(world.ownership(), {
+      ...world.ownership(),
+      region: EU,
+      frozen: false,
+      epoch: 3,
+    });
   });
 
   test("is waited for no longer when a second one is bad: the third region takes over", async () => {

@@ -4,11 +4,7 @@ import { DETECTION, OWNERSHIP } from "../../../test/support/core-values.ts";
 import { type Decision, indexSubject } from "../../model/decision.ts";
 import { type Plan, planSchema } from "../../model/plan.ts";
 import { indexPlanFor } from "./index-plan.ts";
-import {
-  INDEX_MOVE_RULES,
-  type IndexLintContext,
-  lintIndexMove,
-} from "./lint/index-move-rules.ts";
+import { INDEX_MOVE_RULES, type IndexLintContext, lintIndexMove } from "./lint/index-move-rules.ts";
 
 const [EU, US] = ["eu-west", "us-east"] as const;
 
