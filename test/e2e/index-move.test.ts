@@ -165,7 +165,7 @@ describe("an index that every workflow can do without", () => {
       ...{ index: INDEX, changes, signal },
     });
     await eventually("the former owner to follow", async () => {
-      return (await copyIn(EU))?.position.seq === sent?.seq;
+      return (await copyIn(EU))?.position.seq === sent?.position.seq;
     });
   });
 
