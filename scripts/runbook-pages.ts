@@ -6,7 +6,7 @@ import { openEstate } from "../src/app/estate.ts";
 import { runbookLines } from "../src/cli/runbook.ts";
 
 /** Pages under docs/runbooks/ that end with what `tideover runbook` says of the sample estate. */
-export const PAGES = ["region-outage", "bad-release"] as const;
+export const PAGES = ["region-outage", "index-corruption", "bad-release"] as const;
 type Page = (typeof PAGES)[number];
 
 const SAMPLE = fileURLToPath(new URL("../examples/estate/tideover.yaml", import.meta.url));
@@ -20,8 +20,14 @@ export async function pageText(page: Page): Promise<string> {
   const estate = openEstate({ spec: SAMPLE, data: "never-written" });
   const runbook = await runbookOf(null, estate, "support-search", 0);
   const lines = runbookLines(runbook).map(stripVTControlCharacters);
+  const index = lines.findIndex((line) => line.startsWith("Its index alone"));
   const release = lines.findIndex((line) => line.startsWith("Another release"));
-  const own = page === "region-outage" ? lines.slice(0, release) : lines.slice(release);
+  const parts = {
+    "region-outage": lines.slice(0, index),
+    "index-corruption": lines.slice(index, release),
+    "bad-release": lines.slice(release),
+  };
+  const own = parts[page];
   const [head = ""] = readFileSync(pathOf(page), "utf8").split(`${beginning(page)}\n`);
   const block = ["```", ...own.join("\n").trim().split("\n"), "```"].join("\n");
   return `${head}${beginning(page)}\n\n${block}\n\n<!-- end -->\n`;

@@ -176,6 +176,7 @@ function standIns(probe: Probe, gateways: ReadonlyMap<string, string>): Agents {
     readiness: unused,
     obeyOwnership: unused,
     catchUp: unused,
+    proveIndex: unused,
     fetchRelease: async () => held,
     verifyRelease: async () => held,
     async canary(region, workflow, timeoutMs) {

@@ -1,7 +1,7 @@
 import { messageOf, TideoverError } from "../lib/errors.ts";
 import type { Evidence } from "../model/evidence.ts";
 import type { Plan, PlanState } from "../model/plan.ts";
-import type { OperatorRequest, ReleaseRequest } from "../model/request.ts";
+import type { IndexRequest, OperatorRequest, ReleaseRequest } from "../model/request.ts";
 import type { OfferedRelease } from "../model/snapshot.ts";
 import type { ReleaseStatus } from "./release-status.ts";
 import type { Runbook } from "./runbook.ts";
@@ -49,6 +49,17 @@ export class ControlClient {
     body: { to: string | null; by: string },
   ): Promise<OperatorRequest> {
     return this.#ask(`/v1/workflows/${encodeURIComponent(workflow)}/${kind}`, {
+      method: "POST",
+      body: JSON.stringify(body),
+    });
+  }
+
+  /** Leaves a request for another owner of an index; `to` null: the leader chooses. */
+  moveIndex(
+    index: string,
+    body: { to: string | null; by: string; acceptLoss: boolean },
+  ): Promise<IndexRequest> {
+    return this.#ask(`/v1/indexes/${encodeURIComponent(index)}/move`, {
       method: "POST",
       body: JSON.stringify(body),
     });

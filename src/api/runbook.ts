@@ -14,6 +14,7 @@ import type { Spec } from "../model/spec.ts";
 import { formatDuration } from "../model/units.ts";
 import type { Verdict } from "../model/verdict.ts";
 import type { Store } from "../ports/store.ts";
+import { indexRunbookOf } from "./index-runbook.ts";
 import { type ReleaseRunbook, releaseRunbookOf } from "./release-runbook.ts";
 import { readAll } from "./status.ts";
 
@@ -28,6 +29,8 @@ export interface Runbook {
   readonly customers: string;
   /** The plan that would run now; null with the reason in `situation`. */
   readonly plan: Plan | null;
+  /** How its index is given another owner, without any traffic; null: it has none, or nobody may. */
+  readonly indexMove: Plan | null;
   /** How the release is changed, and changed back; null: an estate without one. */
   readonly release: ReleaseRunbook | null;
 }
@@ -92,6 +95,7 @@ export async function runbookOf(
         : ["none: full answers or none"],
     customers: `${customers.channel}: ${plan ? announcementOf(plan, customers.message) : customers.message}`,
     plan,
+    indexMove: indexMoveOf(spec, workflow, state, now),
     release: await releaseRunbookOf(store, estate, now),
   };
 }
@@ -110,8 +114,21 @@ async function releaseIn(
   return known.success ? known.data : release;
 }
 
+function indexMoveOf(
+  spec: Spec,
+  workflow: string,
+  { ownerships, intents }: PresentState,
+  now: number,
+): Plan | null {
+  const index = spec.workflows[workflow]?.retrieval?.index;
+  const ownership = ownerships.find((owned) => owned.index === index);
+  return ownership === undefined ? null : indexRunbookOf(spec, { ownership, intents }, now);
+}
+
 interface PresentState {
   intent: ReturnType<typeof intentSchema.parse>;
+  /** Of every workflow. */
+  intents: ReturnType<typeof intentSchema.parse>[];
   ownerships: ReturnType<typeof ownershipSchema.parse>[];
   readiness: ReturnType<typeof readinessSchema.parse>[];
 }
@@ -122,15 +139,17 @@ async function presentState(
   workflow: string,
   now: number,
 ): Promise<PresentState> {
-  const intents = store ? await readAll(store, KEYS.intents, intentSchema) : [];
-  const intent = [...intents, ...initialIntents(spec, now)].find(
-    (candidate) => candidate.workflow === workflow,
+  const stored = store ? await readAll(store, KEYS.intents, intentSchema) : [];
+  const intents = initialIntents(spec, now).map(
+    (first) => stored.find((one) => one.workflow === first.workflow) ?? first,
   );
+  const intent = intents.find((candidate) => candidate.workflow === workflow);
   if (!intent) throw unknownWorkflow(spec, workflow);
   const readiness = store ? await readAll(store, KEYS.readinesses, readinessSchema) : [];
   const owned = store ? await readAll(store, KEYS.ownerships, ownershipSchema) : [];
   return {
     intent,
+    intents,
     // As the intents: a store that no controller has filled yet stands before the first start.
     ownerships: initialOwnerships(spec).map(
       (first) => owned.find(({ index }) => index === first.index) ?? first,

@@ -12,6 +12,7 @@ import type { Spec } from "../model/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
 import { readEvidence } from "./evidence.ts";
+import { addIndexRoutes } from "./index-routes.ts";
 import { addReleaseRoutes, type ReleaseRoutesOptions } from "./release-routes.ts";
 import { reportAgesOf } from "./report-ages.ts";
 import { runbookOf } from "./runbook.ts";
@@ -80,6 +81,7 @@ export function createApi(options: ApiOptions): Hono {
     });
     return context.json(request, 202);
   });
+  addIndexRoutes(app, options, parseBody);
   addReleaseRoutes(app, options, reportAges);
   app.notFound((context) =>
     context.json(

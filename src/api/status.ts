@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { targetsSeen } from "../core/signals/troubles.ts";
 import { signalsOf } from "../core/signals/windows.ts";
-import { decisionSchema } from "../model/decision.ts";
-import { intentSchema, ownershipSchema } from "../model/intent.ts";
+import { decisionSchema, indexSubject } from "../model/decision.ts";
+import { indexHoldSchema, intentSchema, ownershipSchema } from "../model/intent.ts";
 import { KEYS } from "../model/keys.ts";
 import { planSchema, planStateSchema } from "../model/plan.ts";
 import { type Readiness, readinessSchema } from "../model/readiness.ts";
@@ -60,6 +60,17 @@ export interface TargetStatus extends Trouble {
   readonly observer: string;
 }
 
+/** Who may write an index, and what the controllers think of that. */
+export interface IndexOwner {
+  readonly index: string;
+  readonly region: string;
+  readonly epoch: number;
+  readonly frozen: boolean;
+  /** Plan that moves the index alone; null at rest. */
+  readonly movingBy: string | null;
+  readonly lastDecision: string;
+}
+
 export interface EstateStatus {
   readonly estate: string;
   readonly leader: string | null;
@@ -72,7 +83,7 @@ export interface EstateStatus {
   readonly regions: readonly RegionStatus[];
   /** Targets that are not well, as the gateways see them; none that nobody has looked at lately. */
   readonly targets: readonly TargetStatus[];
-  readonly ownerships: readonly { index: string; region: string; epoch: number; frozen: boolean }[];
+  readonly ownerships: readonly IndexOwner[];
   /** Plans under way. */
   readonly plans: readonly { id: string; workflow: string; kind: string; at: string }[];
   /** Newest sentences of the record, newest last. */
@@ -103,11 +114,26 @@ export async function readStatus(
     workflows: await workflowStatuses(store, spec, silent),
     regions,
     targets: targetStatuses(spec, reports),
-    ownerships: await readAll(store, KEYS.ownerships, ownershipSchema),
+    ownerships: await indexOwners(store),
     plans: await plansUnderWay(store),
     recent: (await readNewestEvidence(store, 8)).map(({ at, text }) => ({ at, text })),
   };
 }
+
+async function indexOwners(store: Store): Promise<IndexOwner[]> {
+  const ownerships = await readAll(store, KEYS.ownerships, ownershipSchema);
+  const holds = await readAll(store, KEYS.indexHolds, indexHoldSchema);
+  const decisions = await readAll(store, KEYS.decisions, decisionSchema);
+  return ownerships.map((owned) => ({
+    ...owned,
+    movingBy: holds.find(({ index }) => index === owned.index)?.plan ?? null,
+    lastDecision:
+      decisions.find(({ workflow }) => workflow === indexSubject(owned.index))?.because ??
+      NOTHING_DECIDED,
+  }));
+}
+
+const NOTHING_DECIDED = "no controller has decided anything yet";
 
 const expirySchema = z.object({ expires: z.string().nullable().default(null) });
 
@@ -138,8 +164,7 @@ async function workflowStatuses(
         .filter((region) => !serving.includes(region))
         .map((region) => standbyStatus(region, workflow, readiness, silent)),
       lastDecision:
-        decisions.find((decision) => decision.workflow === workflow)?.because ??
-        "no controller has decided anything yet",
+        decisions.find((decision) => decision.workflow === workflow)?.because ?? NOTHING_DECIDED,
       rtoMs: rto,
       rpoMs: rpo,
     };

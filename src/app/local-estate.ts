@@ -139,7 +139,7 @@ export function ingestDocuments(
   control: Pick<ControlClient, "status">,
   token: string,
   { index, documents, signal }: IngestOptions,
-): Promise<Position | null> {
+): Promise<Sent | null> {
   const watermark = { op: "watermark" as const, sourceTime: createSystemClock().now() };
   const upserts = documents.map((document) => ({ op: "upsert" as const, document }));
   return sendChanges(estate, control, token, { index, changes: [...upserts, watermark], signal });
@@ -149,6 +149,13 @@ export interface SendOptions {
   readonly index: string;
   readonly changes: readonly SourceChange[];
   readonly signal: AbortSignal;
+}
+
+/** Where the index stands behind what was sent. */
+export interface Sent {
+  readonly position: Position;
+  /** The same as a request asks for it, with its proof. */
+  readonly minPosition?: string;
 }
 
 /**
@@ -161,10 +168,10 @@ export async function sendChanges(
   control: Pick<ControlClient, "status">,
   token: string,
   { index, changes: all, signal }: SendOptions,
-): Promise<Position | null> {
+): Promise<Sent | null> {
   const probe = createHttpProbe();
   const clock = createSystemClock();
-  let reached: Position | null = null;
+  let reached: Sent | null = null;
   try {
     for (let from = 0; from < all.length; from += INGEST_BATCH) {
       const changes = all.slice(from, from + INGEST_BATCH);
@@ -182,7 +189,8 @@ export async function sendChanges(
         },
         { clock, timeoutMs: SETTLE_MS, signal },
       );
-      reached = result.position;
+      const { position, minPosition } = result;
+      reached = { position, ...(minPosition === undefined ? {} : { minPosition }) };
     }
     return reached;
   } finally {

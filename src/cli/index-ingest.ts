@@ -29,12 +29,12 @@ async function run(corpus: string, flags: IngestFlags, signal: AbortSignal): Pro
   const index = chosenIndex(estate, flags.index);
   const documents = loadCorpus(corpus);
   progress(`tideover: ${documents.length} documents go into ${index}`);
-  const position = await ingestDocuments(estate, connect(estate), keysOf(estate).token, {
+  const sent = await ingestDocuments(estate, connect(estate), keysOf(estate).token, {
     index,
     documents,
     signal,
   });
-  if (flags.json) return printJson({ index, documents: documents.length, position });
-  const at = position === null ? "" : ` (position ${position.seq})`;
+  if (flags.json) return printJson({ index, documents: documents.length, position: null, ...sent });
+  const at = sent === null ? "" : ` (position ${sent.minPosition ?? sent.position.seq})`;
   print(`${documents.length} documents are in ${index}${at}; its replicas follow by themselves.`);
 }

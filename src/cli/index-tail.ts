@@ -49,8 +49,9 @@ async function tail(flags: TailFlags, signal: AbortSignal): Promise<void> {
     const { region, seq } = await whereToBegin(agents, estate, index, flags.region);
     let after = flags.after ?? Math.max(0, seq - SHOWN);
     progress(`tideover: the changes of ${index} in ${region} after ${after}`);
+    const ask = patient((from) => agents.entries(region, index, from));
     while (!signal.aborted) {
-      const entries = await agents.entries(region, index, after);
+      const entries = await ask(after);
       noteGap(entries, after);
       for (const entry of entries) show(entry, flags.json);
       after = entries.at(-1)?.seq ?? after;
@@ -59,6 +60,26 @@ async function tail(flags: TailFlags, signal: AbortSignal): Promise<void> {
   } finally {
     await agents.close();
   }
+}
+
+type Ask = (after: number) => Promise<readonly LogEntry[]>;
+
+/** An agent that restarts is waited for: who follows a log wants to see what comes after it, too. */
+function patient(ask: Ask): Ask {
+  let isAway = false;
+  return async (after) => {
+    try {
+      const entries = await ask(after);
+      if (isAway) progress("tideover: it answers again");
+      isAway = false;
+      return entries;
+    } catch (error) {
+      if (!(error instanceof TideoverError) || error.code !== "PEER_UNAVAILABLE") throw error;
+      if (!isAway) progress(`tideover: ${error.message}; waiting for it`);
+      isAway = true;
+      return [];
+    }
+  };
 }
 
 async function whereToBegin(

@@ -37,8 +37,8 @@ async function run(flags: WatermarkFlags, signal: AbortSignal): Promise<void> {
   const audience = flags.tenant === undefined ? {} : { audience: flags.tenant };
   const changes = [{ op: "watermark" as const, sourceTime, ...audience }];
   const { token } = keysOf(estate);
-  const position = await sendChanges(estate, connect(estate), token, { index, changes, signal });
-  if (flags.json) return printJson({ index, sourceTime, ...audience, position });
+  const sent = await sendChanges(estate, connect(estate), token, { index, changes, signal });
+  if (flags.json) return printJson({ index, sourceTime, ...audience, position: null, ...sent });
   const whose = flags.tenant === undefined ? "everything" : `everything of ${flags.tenant}`;
   print(`${index}: ${whose} up to ${new Date(sourceTime).toISOString()} was sent.`);
 }

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { indexIngestCommand } from "./index-ingest.ts";
+import { indexMoveCommand } from "./index-move.ts";
 import { indexReindexCommand } from "./index-reindex.ts";
 import { indexRepairCommand } from "./index-repair.ts";
 import { indexRestoreCommand } from "./index-restore.ts";
@@ -19,6 +20,7 @@ export function indexCommand(): Command {
     .addCommand(indexStatusCommand())
     .addCommand(indexVerifyCommand())
     .addCommand(indexRepairCommand())
+    .addCommand(indexMoveCommand())
     .addCommand(indexTailCommand())
     .addCommand(indexSnapshotCommand())
     .addCommand(indexRestoreCommand())

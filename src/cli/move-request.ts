@@ -3,6 +3,7 @@ import type { ControlClient } from "../api/client.ts";
 import type { Estate } from "../app/estate.ts";
 import { hasEnded, type PlanRun, planAfter, refusalOf } from "../drills/recovery-marks.ts";
 import { until } from "../drills/wait.ts";
+import type { DecisionKind } from "../model/decision.ts";
 import type { OperatorRequest } from "../model/request.ts";
 import { connect } from "./connect.ts";
 
@@ -25,41 +26,54 @@ export interface MoveOutcome {
 /** Asks the controllers for a move, and follows the plan or the refusal that answers it. */
 export async function requestMove(estate: Estate, wanted: MoveRequest): Promise<MoveOutcome> {
   const control = connect(estate);
-  const before = await control.evidence(0);
-  const request = await control.move(wanted.kind, wanted.workflow, {
-    to: wanted.to,
-    by: wanted.by,
+  const afterSeq = await newestSeq(control);
+  const { kind, workflow, to, by, timeoutMs, onProgress } = wanted;
+  const request = await control.move(kind, workflow, { to, by });
+  onProgress(`tideover: asked for ${kind} of ${workflow}; waiting for its plan`);
+  return followPlan(control, {
+    what: `${kind} of ${workflow}`,
+    subject: workflow,
+    kinds: ["failover", "switchover", "failback"],
+    request,
+    afterSeq,
+    timeoutMs,
+    onProgress,
   });
-  wanted.onProgress(
-    `tideover: asked for ${wanted.kind} of ${wanted.workflow}; waiting for its plan`,
-  );
-  const lastSeq = before.at(-1)?.seq ?? 0;
-  return until(
-    `${wanted.kind} of ${wanted.workflow}`,
-    () => answered(control, request, lastSeq, wanted.onProgress),
-    {
-      clock: createSystemClock(),
-      timeoutMs: wanted.timeoutMs,
-      signal: new AbortController().signal,
-    },
-  );
+}
+
+/** Number of the record's newest entry: what answers a request comes after it. */
+export async function newestSeq(control: ControlClient): Promise<number> {
+  return (await control.evidence(0)).at(-1)?.seq ?? 0;
+}
+
+interface Following {
+  readonly what: string;
+  /** The plan's `workflow`, and the kinds of decisions that may answer. */
+  readonly subject: string;
+  readonly kinds: readonly DecisionKind[];
+  readonly request: { readonly id: string; readonly at: number };
+  readonly afterSeq: number;
+  readonly timeoutMs: number;
+  readonly onProgress: (line: string) => void;
+}
+
+/** Waits for the end of the plan, or the refusal, that answers a request. */
+export function followPlan(control: ControlClient, about: Following): Promise<MoveOutcome> {
+  return until(about.what, () => answered(control, about), {
+    clock: createSystemClock(),
+    timeoutMs: about.timeoutMs,
+    signal: new AbortController().signal,
+  });
 }
 
 async function answered(
   control: ControlClient,
-  request: OperatorRequest,
-  afterSeq: number,
-  tell: (line: string) => void,
+  { subject, kinds, request, afterSeq, onProgress }: Following,
 ): Promise<MoveOutcome | null> {
-  const run = planAfter(
-    await control.plans(),
-    request.workflow,
-    ["failover", "switchover", "failback"],
-    request.at,
-  );
+  const run = planAfter(await control.plans(), subject, kinds, request.at);
   if (run && hasEnded(run)) {
     for (const step of run.state.steps)
-      tell(`  ${step.status.padEnd(7)} ${step.id}: ${step.evidence}`);
+      onProgress(`  ${step.status.padEnd(7)} ${step.id}: ${step.evidence}`);
     return { completed: run.state.status === "completed", because: run.state.because, plan: run };
   }
   const refusal = refusalOf(await control.evidence(afterSeq), request.id);

@@ -53,13 +53,7 @@ async function move(
   workflow: string,
   flags: MoveFlags,
 ): Promise<void> {
-  const seconds = Number(flags.timeout);
-  if (!Number.isFinite(seconds) || seconds <= 0) {
-    throw new TideoverError(`--timeout "${flags.timeout}" is no number of seconds`, {
-      code: "USAGE",
-      next: "Give a number above 0, such as --timeout 60.",
-    });
-  }
+  const seconds = secondsOf(flags.timeout);
   const outcome = await requestMove(runningEstate(flags), {
     kind,
     workflow,
@@ -71,6 +65,16 @@ async function move(
   if (flags.json) printJson(outcome);
   else print(sentenceOf(outcome, kind, workflow));
   if (!outcome.completed) process.exitCode = 1;
+}
+
+/** Of `--timeout`. Throws USAGE. */
+export function secondsOf(text: string): number {
+  const seconds = Number(text);
+  if (Number.isFinite(seconds) && seconds > 0) return seconds;
+  throw new TideoverError(`--timeout "${text}" is no number of seconds`, {
+    code: "USAGE",
+    next: "Give a number above 0, such as --timeout 60.",
+  });
 }
 
 /** A refusal says what it refuses; of a plan people want to hear first how it ended. */

@@ -63,8 +63,15 @@ export function runbookLines(runbook: Runbook): string[] {
     ...section("Acceptable degraded modes, in this order", runbook.acceptableModes.map(bullet)),
     ...section("How customers are told", [runbook.customers]),
     ...section("The plan that would run", planLines(runbook.plan)),
+    ...indexSection(runbook).flatMap(([title, lines]) => section(title, lines)),
     ...releaseSections(runbook).flatMap(([title, lines]) => section(title, lines)),
   ];
+}
+
+function indexSection({ indexMove }: Runbook): [title: string, lines: string[]][] {
+  if (indexMove === null) return [];
+  const index = indexMove.decision.index?.name ?? "";
+  return [[`Its index alone: \`tideover index move --index ${index}\``, planLines(indexMove)]];
 }
 
 /** A release is every workflow's: its runbook is the same in each of theirs. */

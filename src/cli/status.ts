@@ -49,6 +49,7 @@ export function statusLines(status: EstateStatus, now: number): string[] {
       : []),
     "",
     ...status.workflows.map(({ workflow, lastDecision }) => `${workflow}: ${lastDecision}`),
+    ...status.ownerships.map(({ index, lastDecision }) => `index ${index}: ${lastDecision}`),
     ...status.plans.map((plan) => `${plan.kind} of ${plan.workflow} is at step ${plan.at}`),
     ...(status.recent.length > 0 ? ["", "Lately:"] : []),
     ...status.recent.map(

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { verifyChain } from "../core/evidence/chain.ts";
 import { TideoverError } from "../lib/errors.ts";
+import type { Spec } from "../model/spec.ts";
 import { seededRandom } from "../sim/random.ts";
 import { type SimController, World } from "../sim/world.ts";
 
@@ -12,6 +13,8 @@ import { type SimController, World } from "../sim/world.ts";
 
 export interface Scenario {
   readonly name: string;
+  /** The estate that it plays in; absent: the simulated one as it is. */
+  readonly spec?: Spec;
   /** Done to each controller that is started. */
   readonly arm?: (controller: SimController) => void;
   readonly begin: (world: World) => void;
@@ -78,6 +81,10 @@ function start(world: World, { arm }: Scenario, id: string): SimController {
   return controller;
 }
 
+function worldOf({ spec }: Scenario): World {
+  return new World(spec === undefined ? {} : { spec });
+}
+
 const SETTLED_MS = 1_500;
 
 /** The suite of one scenario. A file each, so that they run side by side: they are the longest. */
@@ -99,7 +106,7 @@ export function interruptSuite(scenario: Scenario): void {
 
     for (const point of points) {
       test(`${point.label} (call ${point.at})`, async () => {
-        const world = new World();
+        const world = worldOf(scenario);
         killAt(start(world, scenario, "c1"), point.at);
         await settle(world, scenario);
         await world.until("c1 is dead", () => isDead(world, "c1"));
@@ -112,7 +119,7 @@ export function interruptSuite(scenario: Scenario): void {
     for (const lost of ["before", "after"] as const) {
       test(`every answer of the store is lost once, ${lost} the write`, async () => {
         for (let at = 0; at < commits; at += 1) {
-          const world = new World();
+          const world = worldOf(scenario);
           const c1 = start(world, scenario, "c1");
           await settle(world, scenario);
           loseAnswer(c1, at, lost);
@@ -124,7 +131,7 @@ export function interruptSuite(scenario: Scenario): void {
     test("twice, at points drawn by chance", async () => {
       const random = seededRandom(20_26);
       for (let round = 0; round < 12; round += 1) {
-        const world = new World();
+        const world = worldOf(scenario);
         const [first, second] = [random.pick(points).at, random.pick(points).at];
         killAt(start(world, scenario, "c1"), first);
         await settle(world, scenario);
@@ -148,7 +155,7 @@ async function settle(world: World, scenario: Scenario): Promise<void> {
 
 /** All watched calls of an undisturbed run, from the fault to the end of the plan. */
 async function pointsOf(scenario: Scenario): Promise<Point[]> {
-  const world = new World();
+  const world = worldOf(scenario);
   const points: Point[] = [];
   watch(start(world, scenario, "c1"), (label, at) => points.push({ at, label }));
   await settle(world, scenario);

@@ -15,7 +15,12 @@ export interface PipelineTarget {
 }
 
 export type IngestResult =
-  | { readonly ok: true; readonly position: Position }
+  | {
+      readonly ok: true;
+      readonly position: Position;
+      /** What a request may ask for (`x-tideover-min-position`), with its proof. */
+      readonly minPosition?: string;
+    }
   | { readonly ok: false; readonly status: number | null; readonly detail: string };
 
 /** Sends changes to an agent, as a pipeline does. Never throws. */
@@ -41,7 +46,12 @@ export async function ingest(
         detail: String(body?.error?.message ?? answer.body),
       };
     }
-    return { ok: true, position: positionSchema.parse(body.position) };
+    const { minPosition } = body;
+    return {
+      ok: true,
+      position: positionSchema.parse(body.position),
+      ...(typeof minPosition === "string" ? { minPosition } : {}),
+    };
   } catch (error) {
     return { ok: false, status: answer.status, detail: messageOf(error) };
   }

@@ -19,6 +19,7 @@ import {
 import type { Snapshot, WorkflowRoute } from "../model/snapshot.ts";
 import type { EmbeddedChange } from "../ports/index.ts";
 import { MemoryIndex } from "../sim/index.ts";
+import { positionWord } from "../wire/position.ts";
 import type { Gateway } from "./server.ts";
 import type { SnapshotHolder } from "./snapshots.ts";
 
@@ -266,6 +267,67 @@ describe("an index that", () => {
       const answer = await ask(eu, need(99));
       assert.equal(answer.status, 503);
       assert.match(answer.text, /position_not_reached/);
+    });
+
+    describe("that was lost in an unplanned failover", () => {
+      /** eu-west revoked `leave`, told its pipeline so, and was gone before it had shipped that. */
+      async function failedOver(retrieval: Retrieval = {}) {
+        const revoked = await eu.index.append(1, [without("delete", { id: "leave" })]);
+        await us.index.append(2, [document("news", { sourceTime: 3_000 })]);
+        await tell(served(2, ["us-east"], retrieval), us);
+        return positionWord(revoked, 1);
+      }
+
+      it("is never served from: the number alone would, for it is another change's by now", async () => {
+        const position = await failedOver();
+        assert.deepEqual((await ask(us, need(3))).record?.sources, ["leave", "news", "rates"]);
+        for (const word of [position, `handbook=${position}`, position.replace("/1", "")]) {
+          const answer = await ask(us, need(word));
+          assert.equal(answer.status, 412);
+          assert.match(
+            answer.text,
+            /The change 3 of index handbook .* was lost .*Send the change .*"code":"position_lost"/s,
+          );
+          assert.deepEqual(answer.record?.sources, []);
+        }
+      });
+
+      it("is done without by a workflow that can", async () => {
+        const position = await failedOver({ required: false });
+        const answer = await ask(us, need(position));
+        assert.deepEqual([answer.status, answer.of("x-tideover-mode")], [200, "no-retrieval"]);
+        assert.deepEqual(answer.record?.sources, []);
+      });
+
+      it("is served from again with the position that the change has when it is sent again", async () => {
+        await failedOver();
+        const again = await us.index.append(2, [without("delete", { id: "leave" })]);
+        const answer = await ask(us, need(positionWord(again, 2)));
+        assert.deepEqual([answer.status, answer.record?.sources], [200, ["news", "rates"]]);
+      });
+
+      it("is refused by the region that lost it as well, once it has taken it back", async () => {
+        const position = await failedOver();
+        await tell(served(3, ["eu-west"]), eu);
+        assert.deepEqual((await ask(eu, need(position))).record?.sources, ["rates"]);
+        await eu.index.rewindTo(2);
+        await eu.index.apply(await us.index.entriesAfter(2, 9));
+        assert.match((await ask(eu, need(position))).text, /position_lost/);
+      });
+    });
+
+    it("is asked for by what an answer said, and refused where that cannot be proven any more", async () => {
+      await tell(served(1, ["eu-west"]), eu, us);
+      const first = await ask(us);
+      const position = first.of("x-tideover-index-position") ?? assert.fail();
+      assert.match(position, /^handbook=2:[0-9a-f]{12}$/);
+      assert.equal((await ask(eu, need(position))).of("x-tideover-index-position"), position);
+      await eu.index.append(1, [document("news")]);
+      assert.equal((await ask(eu, need(position))).status, 200);
+      await eu.index.trimLog(2);
+      const refused = await ask(eu, need(position));
+      assert.equal(refused.status, 412);
+      assert.match(refused.text, /its log does not reach back so far.*position_unproven/s);
     });
 
     const others: [what: string, wish: string, status: number][] = [

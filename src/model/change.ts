@@ -61,3 +61,6 @@ export const logEntrySchema = z.strictObject({
   digestAfter: z.string(),
 });
 export type LogEntry = z.infer<typeof logEntrySchema>;
+
+/** A log entry without its content: what an index was behind it, and under whose ownership. */
+export type LogMark = Pick<LogEntry, "seq" | "epoch" | "digestAfter">;

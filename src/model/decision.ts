@@ -7,6 +7,7 @@ export const decisionKindSchema = z.enum([
   "failback",
   "activate",
   "rollback",
+  "move-index",
   "degrade",
   "repair",
   "hold",
@@ -19,16 +20,34 @@ export type DecisionKind = z.infer<typeof decisionKindSchema>;
  */
 export const EVERY_WORKFLOW = "*";
 
+/** The same for what is about one index and moves no workflow: `index:handbook`. */
+export function indexSubject(index: string): string {
+  return `index:${index}`;
+}
+
 /** What to do about a workflow, with its reason and the alternatives that were refused. */
 export const decisionSchema = z.strictObject({
   kind: decisionKindSchema,
   workflow: z.string(),
   domain: failureDomainSchema.nullable(),
-  /** Regions that stop serving, and those that serve afterwards. Both empty for a hold. */
+  /**
+   * Regions that stop serving, and those that serve afterwards. Both empty for a hold. Of
+   * `move-index`: the region that owns the index, and the one that owns it afterwards.
+   */
   from: z.array(z.string()),
   to: z.array(z.string()),
   /** Digest of the release that shall serve: of `activate` and `rollback` only. */
   release: z.string().optional(),
+  /** Of `move-index` only. */
+  index: z
+    .strictObject({
+      name: z.string(),
+      /** true: the former owner is stopped and emptied first, so that nothing is lost. */
+      drained: z.boolean(),
+      /** What is known to be lost, in words; null: nothing. */
+      loss: z.string().nullable(),
+    })
+    .optional(),
   because: z.string(),
   refused: z.array(z.strictObject({ alternative: z.string(), why: z.string() })),
 });

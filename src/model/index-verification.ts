@@ -26,3 +26,12 @@ export const indexVerificationSchema = z.strictObject({
   tookMs: z.number(),
 });
 export type IndexVerification = z.infer<typeof indexVerificationSchema>;
+
+/** Whether a copy passed the acceptance gate when it was asked to. */
+export const indexProofSchema = z.strictObject({
+  accepted: z.boolean(),
+  position: positionSchema,
+  /** What was looked at and found; or which checks failed, and why. */
+  because: z.string(),
+});
+export type IndexProof = z.infer<typeof indexProofSchema>;

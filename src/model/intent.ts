@@ -28,3 +28,7 @@ export const ownershipSchema = z.strictObject({
   frozen: z.boolean(),
 });
 export type Ownership = z.infer<typeof ownershipSchema>;
+
+/** In the store while a plan moves an index alone: no other plan shall do so meanwhile. */
+export const indexHoldSchema = z.strictObject({ index: z.string(), plan: z.string() });
+export type IndexHold = z.infer<typeof indexHoldSchema>;

@@ -12,6 +12,8 @@ const LISTED = {
   planState: [KEYS.planStates, KEYS.planState("p1")],
   decision: [KEYS.decisions, KEYS.decision("rag")],
   request: [KEYS.requests, KEYS.request("r1")],
+  indexHold: [KEYS.indexHolds, KEYS.indexHold("handbook")],
+  indexRequest: [KEYS.indexRequests, KEYS.indexRequest("r1")],
   release: [KEYS.releases, KEYS.release(`sha256:${"1".repeat(64)}`)],
   releaseRequest: [KEYS.releaseRequests, KEYS.releaseRequest("r1")],
   evidence: [KEYS.evidences, KEYS.evidence(1)],

@@ -20,6 +20,12 @@ export const KEYS = {
   releaseRequests: "release-request/",
   ownership: (index: string): string => `ownership/${index}`,
   ownerships: "ownership/",
+  /** Which plan moves an index alone; absent at rest. */
+  indexHold: (index: string): string => `index-hold/${index}`,
+  indexHolds: "index-hold/",
+  /** A person's wish for another owner of an index, taken up by the leader at its next turn. */
+  indexRequest: (id: string): string => `index-request/${id}`,
+  indexRequests: "index-request/",
   plan: (id: string): string => `plan/${id}`,
   plans: "plan/",
   planState: (id: string): string => `plan-state/${id}`,

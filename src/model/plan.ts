@@ -3,6 +3,7 @@ import { decisionSchema } from "./decision.ts";
 
 export const STEP_KINDS = [
   "prove-readiness",
+  "prove-index",
   "take-ownership",
   "freeze-index",
   "catch-up-index",
@@ -49,9 +50,15 @@ export const planSchema = z.strictObject({
   /** Plan that last moved this workflow; null for the first. */
   parent: z.string().nullable(),
   decision: decisionSchema,
-  /** Workflow that is moved; EVERY_WORKFLOW for a release's activation or rollback. */
+  /**
+   * Workflow that is moved; EVERY_WORKFLOW for a release's activation or rollback, and
+   * `indexSubject` where an index alone is moved.
+   */
   workflow: z.string(),
-  /** Ownership that the plan acts under: the epoch of its intent when it was made, plus one. */
+  /**
+   * Ownership that the plan acts under: the epoch of its intent (of the index's ownership, where an
+   * index alone is moved) when it was made, plus one.
+   */
   epoch: z.int().positive(),
   /** Release that must serve afterwards. */
   release: z.string(),

@@ -25,3 +25,16 @@ export const releaseRequestSchema = z.strictObject({
   at: z.number(),
 });
 export type ReleaseRequest = z.infer<typeof releaseRequestSchema>;
+
+/** What a person asked the controllers to do about who owns an index. Traffic stays where it is. */
+export const indexRequestSchema = z.strictObject({
+  id: z.string(),
+  index: z.string(),
+  /** Region that shall own it; null: the controller chooses. */
+  to: z.string().nullable(),
+  /** Changes that only the present owner has may be lost: it cannot be asked for them. */
+  acceptLoss: z.boolean().default(false),
+  by: z.string(),
+  at: z.number(),
+});
+export type IndexRequest = z.infer<typeof indexRequestSchema>;

@@ -1,4 +1,5 @@
 import type { IndexName, RegionName, ReleaseDigest, WorkflowName } from "../model/ids.ts";
+import type { IndexProof } from "../model/index-verification.ts";
 import type { Ownership } from "../model/intent.ts";
 import type { Position } from "../model/position.ts";
 import type { Readiness } from "../model/readiness.ts";
@@ -22,6 +23,8 @@ export interface Agents {
     index: IndexName,
     timeoutMs: number,
   ): Promise<{ readonly own: Position; readonly owner: Position | null }>;
+  /** Looks at the region's whole copy now, and says whether it passes the acceptance gate. */
+  proveIndex(region: RegionName, index: IndexName, timeoutMs: number): Promise<IndexProof>;
   /**
    * Sends one canary request for the workflow through this region's gateway. `standby`: the region
    * answers it itself, whoever serves the workflow.

@@ -1,4 +1,4 @@
-import type { LogEntry } from "../model/change.ts";
+import type { LogEntry, LogMark } from "../model/change.ts";
 import type { Epoch } from "../model/ids.ts";
 import type { IndexFacts, IndexStanding, Watermarks } from "../model/index-health.ts";
 import type { Position } from "../model/position.ts";
@@ -50,6 +50,8 @@ export interface IndexStore {
   entriesAfter(after: number, limit: number): Promise<LogEntry[]>;
   /** The log entry with this seq; null when the log does not hold it. */
   entryAt(seq: number): Promise<LogEntry | null>;
+  /** The same without its content: for gateways too, who may not see every document. */
+  markAt(seq: number): Promise<LogMark | null>;
   /**
    * Takes back every entry with seq above `seq`: records and position are as they were then, and
    * the entries are kept as orphans, never lost. Gives how many there were. Throws INDEX_DIVERGED
@@ -109,7 +111,7 @@ export interface IndexStore {
 /** As much of a copy as a gateway needs: it never writes. */
 export type IndexReader = Pick<
   IndexStore,
-  "search" | "position" | "watermarks" | "standing" | "close"
+  "search" | "position" | "markAt" | "watermarks" | "standing" | "close"
 >;
 
 /** A source change with its vector: what `append` needs beside the epoch. */

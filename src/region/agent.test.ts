@@ -20,6 +20,7 @@ import type { Trouble } from "../model/trouble.ts";
 import type { EmbeddedChange, IndexStore } from "../ports/index.ts";
 import type { MemoryIndex } from "../sim/index.ts";
 import { AGENT_PATHS } from "../wire/headers.ts";
+import { positionWord } from "../wire/position.ts";
 import { startAgent } from "./agent.ts";
 import { knownReleases } from "./known-releases.ts";
 import { withinBytes } from "./routes.ts";
@@ -41,7 +42,8 @@ describe("ingest", () => {
     await world.eu.start();
     const answer = await world.eu.ask("POST", CHANGES, DOCUMENTS);
     const position = await world.eu.index.position();
-    assert.deepEqual(answer, { status: 200, body: { position } });
+    const minPosition = positionWord(position, 1);
+    assert.deepEqual(answer, { status: 200, body: { position, minPosition } });
     assert.equal(position.count, DOCUMENTS.length);
     const [first] = await world.eu.index.entriesAfter(0, 1);
     assert.deepEqual([first?.id, first?.epoch, first?.embedding], ["returns", 1, "lexical-1"]);

@@ -1,5 +1,6 @@
-import { findCommon, type LogMark, nextMove } from "../core/reconcile/catch-up.ts";
+import { findCommon, nextMove } from "../core/reconcile/catch-up.ts";
 import { type ErrorCode, messageOf, TideoverError } from "../lib/errors.ts";
+import type { LogMark } from "../model/change.ts";
 import type { Ownership } from "../model/intent.ts";
 import type { Position } from "../model/position.ts";
 import { askOwner, type OwnerWord } from "./ask-owner.ts";

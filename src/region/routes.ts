@@ -6,6 +6,7 @@ import { ENTRIES_MEDIA } from "../model/index-snapshot.ts";
 import { ownershipSchema } from "../model/intent.ts";
 import type { HeldRelease } from "../ports/agents.ts";
 import { AGENT_PATHS, HEADERS } from "../wire/headers.ts";
+import { positionWord } from "../wire/position.ts";
 import { NO_ARTIFACTS } from "./artifacts/keep-artifacts.ts";
 import { sendCanary } from "./canary.ts";
 import { followStore } from "./follow-store.ts";
@@ -168,9 +169,10 @@ async function answerEntryAt(world: World, { index, query }: Asked) {
 }
 
 async function answerChanges(world: World, { request, index }: Asked) {
-  world.index(index);
+  const { store } = world.index(index);
   const position = await ingest(world, index, parseChanges(await readJson(request, CHANGES_BODY)));
-  return { position };
+  const written = await store.markAt(position.seq);
+  return { position, minPosition: positionWord(position, written?.epoch) };
 }
 
 async function answerCatchUp(world: World, { request, index }: Asked) {

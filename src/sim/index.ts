@@ -1,7 +1,7 @@
 import { refuseForeignQuery } from "../core/reconcile/compatible.ts";
 import { addDigest, type DigestKey, rangeKey, recordDigest } from "../core/reconcile/digest.ts";
 import { TideoverError } from "../lib/errors.ts";
-import type { LogEntry } from "../model/change.ts";
+import type { LogEntry, LogMark } from "../model/change.ts";
 import type { Epoch } from "../model/ids.ts";
 import type { IndexFacts, IndexStanding, Watermarks } from "../model/index-health.ts";
 import { EMPTY_DIGEST, type Position } from "../model/position.ts";
@@ -129,6 +129,13 @@ export class MemoryIndex implements IndexStore {
 
   async entryAt(seq: number): Promise<LogEntry | null> {
     return structuredClone(entryOf(this.#read(), seq));
+  }
+
+  async markAt(seq: number): Promise<LogMark | null> {
+    const entry = entryOf(this.#read(), seq);
+    if (entry === null) return null;
+    const { epoch, digestAfter } = entry;
+    return { seq, epoch, digestAfter };
   }
 
   async rewindTo(seq: number): Promise<number> {

@@ -83,6 +83,11 @@ export function simAgents(view: SimView): Agents {
       if (owner !== null && owner !== copy) copy.follow(owner);
       return { own: copy.position(), owner: owner?.position() ?? null };
     },
+    async proveIndex(name, index, timeoutMs) {
+      const copy = (await reached(name, timeoutMs)).index(index);
+      const because = copy.quarantined ?? "all records are what was written";
+      return { accepted: copy.quarantined === null, position: copy.position(), because };
+    },
     async canary(name, workflow, timeoutMs, options) {
       const entrance = await reached(name, timeoutMs);
       if (options?.standby === true) entrance.onCanary?.();

@@ -1,7 +1,13 @@
 import { type Controller, startController } from "../control/controller.ts";
 import type { ControllerDeps } from "../control/deps.ts";
 import { type Evidence, evidenceSchema } from "../model/evidence.ts";
-import { type Intent, intentSchema, type Ownership, ownershipSchema } from "../model/intent.ts";
+import {
+  type Intent,
+  indexHoldSchema,
+  intentSchema,
+  type Ownership,
+  ownershipSchema,
+} from "../model/intent.ts";
 import { KEYS } from "../model/keys.ts";
 import { type Plan, type PlanState, planSchema, planStateSchema } from "../model/plan.ts";
 import {
@@ -9,7 +15,7 @@ import {
   type ReleaseIntent,
   releaseIntentSchema,
 } from "../model/release-intent.ts";
-import type { OperatorRequest, ReleaseRequest } from "../model/request.ts";
+import type { IndexRequest, OperatorRequest, ReleaseRequest } from "../model/request.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Agents } from "../ports/agents.ts";
@@ -168,6 +174,14 @@ export class World {
     this.backend.commit({ compare: [], operations: [{ put: KEYS.request(id), value }] });
   }
 
+  /** A person asks for another owner of an index. */
+  requestIndex(request: Partial<IndexRequest> = {}): void {
+    const id = `index-request-${this.clock.monotonic()}`;
+    const at = this.clock.now();
+    const value = { index: "handbook", to: null, acceptLoss: false, by: "ada", at, ...request, id };
+    this.backend.commit({ compare: [], operations: [{ put: KEYS.indexRequest(id), value }] });
+  }
+
   /** A person makes a release known, as the control API does. */
   know(release: KnownRelease): void {
     const put = KEYS.release(release.digest);
@@ -206,6 +220,12 @@ export class World {
 
   ownership(index = "handbook"): Ownership {
     return ownershipSchema.parse(this.backend.get(KEYS.ownership(index))?.value);
+  }
+
+  /** Plan that moves an index alone; null at rest. */
+  indexHold(index = "handbook"): string | null {
+    const held = indexHoldSchema.nullable().parse(this.#value(KEYS.indexHold(index)) ?? null);
+    return held?.plan ?? null;
   }
 
   plans(): { plan: Plan; state: PlanState }[] {

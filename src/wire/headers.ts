@@ -13,6 +13,8 @@ export const HEADERS = {
   prompt: "x-tideover-prompt",
   /** `<seq>@<ISO time of the newest applied change>`. */
   watermark: "x-tideover-index-watermark",
+  /** `<index>=<position>`, as `minPosition` takes it: what the answer was made from, with its proof. */
+  indexPosition: "x-tideover-index-position",
   /** On an answer from documents that are older than promised: `<index>;age=<seconds>`. */
   stale: "x-tideover-stale",
   /** On a question: the position of the index that it must not be answered before. */
@@ -64,5 +66,6 @@ export const AGENT_PATHS = {
   results: (name: string): string => `/tideover/v1/indexes/${name}/results`,
   facts: (name: string): string => `/tideover/v1/indexes/${name}/facts`,
   verify: (name: string): string => `/tideover/v1/indexes/${name}/verify`,
+  prove: (name: string): string => `/tideover/v1/indexes/${name}/prove`,
   repair: (name: string): string => `/tideover/v1/indexes/${name}/repair`,
 } as const;

@@ -25,6 +25,10 @@ export function provesBase(make: MakeIndex): void {
     assert.deepEqual(after, before, "nothing but the log is forgotten");
     assert.equal(await owner.entryAt(2), null);
     assert.deepEqual(await owner.entryAt(3), entries[2]);
+    const [, , { seq, epoch, digestAfter } = assert.fail()] = entries;
+    assert.deepEqual(await owner.markAt(3), { seq, epoch, digestAfter });
+    assert.equal(await owner.markAt(2), null);
+    assert.equal(await owner.markAt(99), null);
     assert.deepEqual(await owner.entriesAfter(0, 2), entries.slice(2));
     assert.deepEqual(await owner.entriesAfter(3, 2), []);
   });

@@ -339,10 +339,14 @@ describe("on a running estate", () => {
     writeFileSync(join(corpus, "note.md"), `${head}\nThe depot of Ulm opens at six.\n`);
     const taken = await on(["index", "ingest", corpus, "--json"]);
     assert.equal(taken.code, 0, taken.stderr);
-    const { position, ...told } = oneJson<{ position: { seq: number } }>(taken.stdout);
+    const { position, minPosition, ...told } = oneJson<{
+      position: { seq: number };
+      minPosition: string;
+    }>(taken.stdout);
     assert.deepEqual(told, { index: "handbook", documents: 1 });
     // What a caller who must see this document asks for (x-tideover-min-position).
     assert.ok(position.seq > 1);
+    assert.match(minPosition, new RegExp(`^${position.seq}/1:[0-9a-f]{12}$`));
     const unknown = await on(["index", "ingest", corpus, "--index", "handbok"]);
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /no index "handbok"\n.*handbook/);

@@ -99,6 +99,9 @@ export class MemoryIndex implements IndexReader {
       count: this.hits.length,
     };
   }
+  async markAt(): Promise<null> {
+    return null;
+  }
   async watermarks(): Promise<Watermarks> {
     return NO_WATERMARKS;
   }

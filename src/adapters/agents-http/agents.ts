@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type ErrorCode, TideoverError } from "../../lib/errors.ts";
 import type { RegionName } from "../../model/ids.ts";
+import { indexProofSchema } from "../../model/index-verification.ts";
 import { positionSchema } from "../../model/position.ts";
 import { readinessSchema } from "../../model/readiness.ts";
 import type { Agents, CanaryAnswer } from "../../ports/agents.ts";
@@ -54,6 +55,14 @@ export function createHttpAgents(options: HttpAgentsOptions): Agents {
         body: { timeoutMs: within(timeoutMs) },
         timeoutMs,
         schema: catchUpSchema,
+      }),
+    proveIndex: (region, index, timeoutMs) =>
+      post({
+        region,
+        path: AGENT_PATHS.prove(index),
+        body: {},
+        timeoutMs,
+        schema: indexProofSchema,
       }),
     fetchRelease: (region, digest, timeoutMs) =>
       post({

@@ -47,6 +47,10 @@ describe("row-level security of a pgvector index", () => {
       await assert.rejects(beside(text), denied, table);
     }
     await assert.rejects(beside("SET ROLE tideover_reader; DELETE FROM records"), denied);
+    const [mark] = await beside(
+      "SET ROLE tideover_reader; SELECT seq, epoch, digest_after FROM log",
+    );
+    assert.equal(Number(mark?.epoch), 1, "what a gateway proves a position with");
   });
 
   it("is not the only guard: the query filters by itself where policies are gone", async () => {

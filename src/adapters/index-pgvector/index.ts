@@ -2,7 +2,7 @@ import type { IndexStore } from "../../ports/index.ts";
 import { loadDriver, openDatabase, type Session } from "./database.ts";
 import { facts } from "./facts.ts";
 import { ensureGraphs } from "./graph.ts";
-import { entriesAfter, entryAt, orphans, trimLog } from "./log.ts";
+import { entriesAfter, entryAt, markAt, orphans, trimLog } from "./log.ts";
 import type { PgvectorOptions } from "./options.ts";
 import { repair } from "./repair.ts";
 import { abandon, restore } from "./restore.ts";
@@ -52,6 +52,7 @@ export async function openPgvectorIndex(options: PgvectorOptions): Promise<Index
     base: () => look(async (_, { base }) => base),
     entriesAfter: (after, limit) => read((session) => entriesAfter(session, after, limit)),
     entryAt: (seq) => read((session) => entryAt(session, seq)),
+    markAt: (seq) => look((session) => markAt(session, seq)),
     rewindTo: (seq) => changed((session, meta) => rewindTo(session, meta, seq, key)),
     orphans: () => read(orphans),
     trimLog: (upTo) => write((session, meta) => trimLog(session, meta, upTo)),

@@ -1,4 +1,4 @@
-import type { LogEntry } from "../../model/change.ts";
+import type { LogEntry, LogMark } from "../../model/change.ts";
 import type { Session } from "./database.ts";
 import { ENTRY_COLUMNS, entryOf, type Meta, writeMeta } from "./rows.ts";
 
@@ -19,6 +19,14 @@ export async function entriesAfter(
 export async function entryAt(session: Session, seq: number): Promise<LogEntry | null> {
   const [row] = await session.all(`SELECT ${ENTRY_COLUMNS} FROM log WHERE seq = $1`, [seq]);
   return row === undefined ? null : entryOf(row);
+}
+
+/** See IndexStore.markAt. The reader role may see these columns alone. */
+export async function markAt(session: Session, seq: number): Promise<LogMark | null> {
+  const [row] = await session.all("SELECT seq, epoch, digest_after FROM log WHERE seq = $1", [seq]);
+  if (row === undefined) return null;
+  const { seq: at, epoch, digest_after } = row;
+  return { seq: Number(at), epoch: Number(epoch), digestAfter: String(digest_after) };
 }
 
 /** See IndexStore.orphans. */

@@ -5,7 +5,7 @@ import { DEFAULT_READER, type PgvectorOptions } from "./options.ts";
 import { type Place, unavailable } from "./trouble.ts";
 
 /** In order; the number of one is its place here, from 1. A released one is never changed. */
-const MIGRATIONS = ["001-tables"] as const;
+const MIGRATIONS = ["001-tables", "002-log-marks"] as const;
 
 /** The first pgvector whose graph goes on walking until a filter has let k records through. */
 const ITERATIVE_SCANS = "0.8.0";

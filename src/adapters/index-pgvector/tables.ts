@@ -8,7 +8,7 @@ type Work<T> = (session: Session, meta: Meta) => Promise<T>;
 
 /** The tables of one index, with the transactions that its calls run in. */
 export interface Tables {
-  /** Reads of `meta` alone. All reads of a transaction see one moment. */
+  /** Reads of `meta`, and of the log's marks. All reads of a transaction see one moment. */
   look<T>(work: Work<T>): Promise<T>;
   /** Reads of records and log: only who sees all of them may. */
   read<T>(work: Work<T>): Promise<T>;

@@ -1,5 +1,5 @@
 import type { SQLOutputValue } from "node:sqlite";
-import type { LogEntry, Payload } from "../../model/change.ts";
+import type { LogEntry, LogMark, Payload } from "../../model/change.ts";
 import type { Connection } from "./connection.ts";
 
 export type Row = Record<string, SQLOutputValue>;
@@ -66,6 +66,13 @@ function isObject(value: unknown): value is Payload {
 export function readEntry({ sql }: Connection, seq: number): LogEntry | null {
   const row = sql(`SELECT ${ENTRY_COLUMNS} FROM log WHERE seq = ?`).get(seq);
   return row === undefined ? null : entryOf(row);
+}
+
+/** The content of an entry may be large, and who asks for its mark does so for each request. */
+export function readMark({ sql }: Connection, seq: number): LogMark | null {
+  const row = sql("SELECT epoch, digest_after FROM log WHERE seq = ?").get(seq);
+  if (row === undefined) return null;
+  return { seq, epoch: Number(row.epoch), digestAfter: String(row.digest_after) };
 }
 
 export function entriesAfter({ sql }: Connection, after: number, limit: number): LogEntry[] {

@@ -1,7 +1,7 @@
 import type { IndexFacts } from "../../model/index-health.ts";
 import type { IndexHit, IndexQuery, IndexStore } from "../../ports/index.ts";
 import { type Connection, type Place, unavailable } from "./connection.ts";
-import { entriesAfter, orphans, readEntry } from "./entries.ts";
+import { entriesAfter, orphans, readEntry, readMark } from "./entries.ts";
 import { indexFile } from "./index-file.ts";
 import { readMeta, readWatermarks } from "./meta.ts";
 import { marks, recordsIn, recordsOf, sums } from "./ranges.ts";
@@ -60,6 +60,7 @@ export async function openSqliteIndex(
     entriesAfter: async (after, limit) =>
       read((connection) => entriesAfter(connection, after, limit)),
     entryAt: async (seq) => read((connection) => readEntry(connection, seq)),
+    markAt: async (seq) => read((connection) => readMark(connection, seq)),
     rewindTo: async (seq) => write((connection) => rewindTo(connection, seq)),
     orphans: async () => read(orphans),
     trimLog: async (upTo) => write((connection) => trimLog(connection, upTo)),

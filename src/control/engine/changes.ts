@@ -1,4 +1,4 @@
-import type { Decision } from "../../model/decision.ts";
+import { type Decision, indexSubject } from "../../model/decision.ts";
 import { KEYS } from "../../model/keys.ts";
 import type { Verdict } from "../../model/verdict.ts";
 import type { Fact, Write } from "./record.ts";
@@ -29,7 +29,7 @@ export function createChanges(): Changes {
       if (news.length === 0 && changed.length === 0) return null;
       return {
         operations: changed.map((one) => ({ put: KEYS.decision(one.workflow), value: one })),
-        facts: [...news.map(verdictFact), ...changed.map(decisionFact)],
+        facts: [...news.map(verdictFact), ...changed.filter(isNews).map(decisionFact)],
       };
     },
     written(verdicts, decisions) {
@@ -49,6 +49,11 @@ export function createChanges(): Changes {
  */
 function tells({ index, health }: Verdict): boolean {
   return index === undefined || health !== "unknown";
+}
+
+/** That an index rests with its owner is what it is every day: only `status` is told. */
+function isNews({ workflow, kind, domain }: Decision): boolean {
+  return kind !== "hold" || domain !== null || !workflow.startsWith(indexSubject(""));
 }
 
 /** Counts and durations; never the figures in a name such as `eu-west-1`. */

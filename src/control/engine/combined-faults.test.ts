@@ -95,6 +95,8 @@ function thought(moment: Moment, faults: Faults, sinceMs = 8_000): Thought {
     ownerships: [
       { revision: 1, value: { index: "handbook", epoch: 1, region: EU, frozen: false } },
     ],
+    indexHolds: [],
+    indexRequests: [],
     readiness: [],
     requests: [],
     releaseIntent: {
@@ -118,7 +120,7 @@ function thought(moment: Moment, faults: Faults, sinceMs = 8_000): Thought {
     snapshot: null,
     gateways: new Map(),
   };
-  return think(spec, seen, () => ({ sinceLastMoveMs: null, cooldownMs: 0 }));
+  return think(spec, seen, () => ({ sinceLastMoveMs: null, cooldownMs: 0, lastFailed: false }));
 }
 
 /** What a region's agent reports of its copy: for 5 s, unless it is dead. */

@@ -117,6 +117,8 @@ function busyIndex(
 ): string | null {
   if (!plan.steps.some(({ kind }) => kind === "freeze-index")) return null;
   const index = spec.workflows[plan.workflow]?.retrieval?.index;
+  const hold = seen.indexHolds.find(({ value }) => value.index === index);
+  if (hold !== undefined) return `index ${index} is being moved by plan ${hold.value.plan}`;
   const moving = [
     ...seen.intents.filter(({ value }) => value.movingBy !== null).map(({ value }) => value),
     ...before,

@@ -13,6 +13,7 @@ import {
   unlessOvertaken,
 } from "./commit.ts";
 import { hasCode } from "./errors.ts";
+import { actOnIndexes } from "./index-moves.ts";
 import { createLanes, type Lanes } from "./lanes.ts";
 import { createLeadership, type Leadership, type Standing, type Term } from "./leadership.ts";
 import { createMoves, type Moves } from "./moves.ts";
@@ -132,9 +133,11 @@ async function act(
   const resolved = resolve(tools, thought, seen);
   await recordChanges(parts, term, thought, resolved);
   const planIds = await commitAll(tools, resolved);
+  const moving = resolved.flatMap(({ plan }) => (plan === null ? [] : [plan]));
+  const indexPlans = await actOnIndexes(tools, thought, seen, moving);
   // After the moves: where both are wanted in one turn, the failover is there first.
   const releasePlan = await actOnRelease(tools, thought, seen);
-  runLanes(parts, term, [...planIds, ...releasePlan, ...heldBy(seen)]);
+  runLanes(parts, term, [...planIds, ...indexPlans, ...releasePlan, ...heldBy(seen)]);
   // Behind the plans: a sentence that nothing follows from must not hold up a move.
   await recordTargets(parts, term, thought, seen.now);
   await refuseUnknown(parts, tools, seen);
@@ -146,12 +149,13 @@ async function act(
 async function recordChanges(
   { changes, recorder }: Parts,
   term: Term,
-  { verdicts, release }: Thought,
+  { verdicts, release, indexes }: Thought,
   resolved: readonly Resolved[],
 ): Promise<void> {
   // Of the release only while it changes: what a person may have to decide about stands there.
   const ofRelease = release?.intent.value.heldBy ? [release.decision] : [];
-  const decisions = [...resolved.map(({ decision }) => decision), ...ofRelease];
+  const ofIndexes = indexes.map(({ decision }) => decision);
+  const decisions = [...resolved.map(({ decision }) => decision), ...ofIndexes, ...ofRelease];
   const write = changes.since(verdicts, decisions);
   if (write === null) return;
   await recorder.commit(term.fence, write);
@@ -186,9 +190,14 @@ async function commitAll(tools: CommitTools, resolved: readonly Resolved[]): Pro
 }
 
 /** Plans of earlier turns and earlier leaders: whoever leads runs what an intent is held by. */
-function heldBy({ intents, releaseIntent }: Observation): string[] {
+function heldBy({ intents, indexHolds, releaseIntent }: Observation): string[] {
   const moves = intents.flatMap(({ value: { movingBy } }) => movingBy ?? []);
-  return [...moves, ...(releaseIntent?.value.heldBy ? [releaseIntent.value.heldBy.plan] : [])];
+  const ofIndexes = indexHolds.map(({ value }) => value.plan);
+  return [
+    ...moves,
+    ...ofIndexes,
+    ...(releaseIntent?.value.heldBy ? [releaseIntent.value.heldBy.plan] : []),
+  ];
 }
 
 function runLanes(parts: Parts, term: Term, planIds: readonly string[]): void {
@@ -260,11 +269,11 @@ function turnOf(
   resolved: readonly Resolved[],
 ): Turn {
   return {
-    because: sentenceOf(id, standing, resolved, thought.release),
+    because: sentenceOf(id, standing, { resolved, ...thought }),
     standing,
     storeAnswers: true,
     verdicts: thought.verdicts,
-    decisions: resolved.map(({ decision }) => decision),
+    decisions: [...resolved, ...thought.indexes].map(({ decision }) => decision),
     failed: thought.failed,
   };
 }

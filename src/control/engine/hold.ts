@@ -3,9 +3,9 @@ import { KEYS } from "../../model/keys.ts";
 import type { Plan } from "../../model/plan.ts";
 import { lastGood, releaseOf } from "../../model/release-intent.ts";
 import type { Compare, Operation, Store } from "../../ports/store.ts";
-import { readIntent, readReleaseIntent, unchanged } from "./state.ts";
+import { readIndexHold, readIntent, readOwnership, readReleaseIntent, unchanged } from "./state.ts";
 
-/** What a plan holds while it runs: a workflow's intent, or the release's. */
+/** What a plan holds while it runs: a workflow's intent, the release's, or an index's ownership. */
 
 interface LettingGo {
   readonly compare: readonly Compare[];
@@ -14,7 +14,16 @@ interface LettingGo {
 
 /** The write that ends the hold; empty when somebody else has it by now. */
 export function letGo(plan: Plan, store: Store): Promise<LettingGo> {
+  const index = indexIn(plan);
+  if (index !== null) return letIndexGo(plan, store, index);
   return isOfRelease(plan) ? letReleaseGo(plan, store) : letWorkflowGo(plan, store);
+}
+
+async function letIndexGo(plan: Plan, store: Store, index: string): Promise<LettingGo> {
+  const hold = await readIndexHold(store, index);
+  if (hold?.value.plan !== plan.id) return { compare: [], operations: [] };
+  const key = KEYS.indexHold(index);
+  return { compare: [unchanged(key, hold)], operations: [{ delete: key }] };
 }
 
 async function letWorkflowGo(plan: Plan, store: Store): Promise<LettingGo> {
@@ -38,7 +47,15 @@ async function letReleaseGo(plan: Plan, store: Store): Promise<LettingGo> {
 
 /** Whether the plan's effect is there and must not be put back; the store says so, not its steps. */
 export function isPastReturn(plan: Plan, store: Store): Promise<boolean> {
+  const index = indexIn(plan);
+  if (index !== null) return isIndexMoved(plan, store, index);
   return isOfRelease(plan) ? isReleaseKept(plan, store) : isOpened(plan, store);
+}
+
+/** An owner that takes writes may have taken some already. */
+async function isIndexMoved({ decision }: Plan, store: Store, index: string): Promise<boolean> {
+  const ownership = (await readOwnership(store, index))?.value;
+  return ownership !== undefined && decision.to.includes(ownership.region) && !ownership.frozen;
 }
 
 async function isOpened(plan: Plan, store: Store): Promise<boolean> {
@@ -62,6 +79,8 @@ async function isReleaseKept(plan: Plan, store: Store): Promise<boolean> {
 /** What a completed plan has brought about, for the record. */
 export function outcomeOf(plan: Plan): string {
   const to = plan.decision.to.join(", ");
+  const index = indexIn(plan);
+  if (index !== null) return `${to} owns index ${index}, and traffic is where it was`;
   return isOfRelease(plan)
     ? `${to} serve release ${plan.release}`
     : `${plan.workflow} is served by ${to}`;
@@ -70,7 +89,14 @@ export function outcomeOf(plan: Plan): string {
 /** What stays of a plan that failed and is not put back. */
 export function keptOf(plan: Plan): string {
   const to = plan.decision.to.join(", ");
+  const index = indexIn(plan);
+  if (index !== null) return `${to} keeps index ${index}`;
   return isOfRelease(plan) ? `${to} keep release ${plan.release}` : `${to} keeps the traffic`;
+}
+
+/** The index that the plan moves alone; null for every other plan. */
+export function indexIn({ decision }: Plan): string | null {
+  return decision.index?.name ?? null;
 }
 
 function isOfRelease({ workflow }: Plan): boolean {

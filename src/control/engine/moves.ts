@@ -5,13 +5,14 @@ import type { Store } from "../../ports/store.ts";
 import { isOver } from "./journal.ts";
 import type { Rest } from "./think.ts";
 
-/** What is known of each workflow's last plan: its successor's parent, and the rest after it. */
+/** What is known of the last plan of each workflow, and of each index that was moved alone: its successor's parent, and the rest after it. */
 export interface Moves {
   /** Once a term: what earlier leaders did. */
   load(store: Store): Promise<void>;
   ended(plan: Plan, state: PlanState): void;
-  lastPlan(workflow: string): string | null;
-  restOf(workflow: string): Rest;
+  /** `subject`: a plan's `workflow`. */
+  lastPlan(subject: string): string | null;
+  restOf(subject: string): Rest;
 }
 
 /** Rest after an unplanned plan that never opened traffic: it may be tried again soon. */
@@ -24,13 +25,13 @@ interface LastUnplanned {
 
 /** `cooldownMs`: the spec's least time between two unplanned moves that did open traffic. */
 export function createMoves(clock: Clock, cooldownMs: number): Moves {
-  const lastPlans = new Map<string, string>();
+  const lastPlans = new Map<string, { readonly id: string; readonly failed: boolean }>();
   const unplanned = new Map<string, LastUnplanned>();
 
   function note(plan: Plan, state: PlanState, agoMs: number): void {
-    lastPlans.set(plan.workflow, plan.id);
-    if (plan.decision.kind !== "failover") return;
-    const restMs = hasOpened(plan, state) ? cooldownMs : Math.min(cooldownMs, RETRY_REST_MS);
+    lastPlans.set(plan.workflow, { id: plan.id, failed: state.status === "failed" });
+    if (!isUnplanned(plan)) return;
+    const restMs = hasMoved(plan, state) ? cooldownMs : Math.min(cooldownMs, RETRY_REST_MS);
     unplanned.set(plan.workflow, { endedAt: clock.monotonic() - agoMs, restMs });
   }
 
@@ -43,17 +44,25 @@ export function createMoves(clock: Clock, cooldownMs: number): Moves {
       }
     },
     ended: (plan, state) => note(plan, state, 0),
-    lastPlan: (workflow) => lastPlans.get(workflow) ?? null,
-    restOf(workflow) {
-      const last = unplanned.get(workflow);
-      if (last === undefined) return { sinceLastMoveMs: null, cooldownMs };
-      return { sinceLastMoveMs: clock.monotonic() - last.endedAt, cooldownMs: last.restMs };
+    lastPlan: (subject) => lastPlans.get(subject)?.id ?? null,
+    restOf(subject) {
+      const last = unplanned.get(subject);
+      const lastFailed = lastPlans.get(subject)?.failed ?? false;
+      if (last === undefined) return { sinceLastMoveMs: null, cooldownMs, lastFailed };
+      const sinceLastMoveMs = clock.monotonic() - last.endedAt;
+      return { sinceLastMoveMs, cooldownMs: last.restMs, lastFailed };
     },
   };
 }
 
-function hasOpened(plan: Plan, state: PlanState): boolean {
-  const at = plan.steps.findIndex(({ kind }) => kind === "open-traffic");
+/** A person's move of an index names no failure domain. */
+function isUnplanned({ decision: { kind, domain } }: Plan): boolean {
+  return kind === "failover" || (kind === "move-index" && domain !== null);
+}
+
+function hasMoved(plan: Plan, state: PlanState): boolean {
+  const last = plan.decision.kind === "move-index" ? "promote-index" : "open-traffic";
+  const at = plan.steps.findIndex(({ kind }) => kind === last);
   return state.steps[at]?.status === "done";
 }
 

@@ -6,11 +6,13 @@ import {
 } from "../../core/signals/indexes.ts";
 import { outcomesOf, type SeenOfReleases } from "../../core/signals/outcomes.ts";
 import { signalsOf } from "../../core/signals/windows.ts";
-import type { Intent, Ownership } from "../../model/intent.ts";
+import type { IndexHold, Intent, Ownership } from "../../model/intent.ts";
 import { KEYS } from "../../model/keys.ts";
 import { type Readiness, readinessSchema } from "../../model/readiness.ts";
 import type { ReleaseIntent } from "../../model/release-intent.ts";
 import {
+  type IndexRequest,
+  indexRequestSchema,
   type OperatorRequest,
   operatorRequestSchema,
   type ReleaseRequest,
@@ -25,6 +27,7 @@ import type { ReportLog } from "./reports.ts";
 import {
   type Held,
   type ReleaseName,
+  readIndexHolds,
   readIntents,
   readOwnerships,
   readReleaseIntent,
@@ -42,6 +45,10 @@ export interface Observation {
   readonly signals: readonly Signal[];
   readonly intents: readonly Held<Intent>[];
   readonly ownerships: readonly Held<Ownership>[];
+  /** Indexes that a plan moves alone. */
+  readonly indexHolds: readonly Held<IndexHold>[];
+  /** Oldest first. */
+  readonly indexRequests: readonly IndexRequest[];
   readonly readiness: readonly Readiness[];
   /** Oldest first. */
   readonly requests: readonly OperatorRequest[];
@@ -82,10 +89,10 @@ export async function observe(options: {
   readonly reports: ReportLog;
 }): Promise<Observation> {
   const { store, clock, probing, reports } = options;
-  const [stored, intents, ownerships, readiness, requests, snapshot, release] = await Promise.all([
+  const [stored, intents, indexes, readiness, requests, snapshot, release] = await Promise.all([
     readValid(store, KEYS.reports, regionReportSchema),
     readIntents(store),
-    readOwnerships(store),
+    observeIndexes(store),
     readValid(store, KEYS.readinesses, readinessSchema),
     readValid(store, KEYS.requests, operatorRequestSchema),
     readSnapshot(store),
@@ -102,7 +109,7 @@ export async function observe(options: {
     copies: copiesOf(received, now),
     clocks: wallClocksOf(received, { now, wallNow }),
     intents,
-    ownerships,
+    ...indexes,
     readiness,
     requests: oldestFirst(requests),
     ...release,
@@ -110,6 +117,17 @@ export async function observe(options: {
     snapshot,
     gateways: gatewaysOf(reports),
   };
+}
+
+async function observeIndexes(
+  store: Store,
+): Promise<Pick<Observation, "ownerships" | "indexHolds" | "indexRequests">> {
+  const [ownerships, indexHolds, requests] = await Promise.all([
+    readOwnerships(store),
+    readIndexHolds(store),
+    readValid(store, KEYS.indexRequests, indexRequestSchema),
+  ]);
+  return { ownerships, indexHolds, indexRequests: oldestFirst(requests) };
 }
 
 async function observeRelease(

@@ -7,7 +7,7 @@ import type { EngineView, Proof, StepContext } from "../steps/step.ts";
 import { STEPS } from "../steps/steps.ts";
 import { type Attempt, attemptUntil } from "./attempt.ts";
 import { hasCode, leaseLost, stepFailed } from "./errors.ts";
-import { isPastReturn, keptOf, letGo, outcomeOf } from "./hold.ts";
+import { indexIn, isPastReturn, keptOf, letGo, outcomeOf } from "./hold.ts";
 import { begun, broken, isOver, proven, putBack } from "./journal.ts";
 import type { Term } from "./leadership.ts";
 import type { Moves } from "./moves.ts";
@@ -158,7 +158,8 @@ async function write(
 function contextOf(lane: Lane, step: Step, attempt: Attempt): StepContext {
   const { plan, deps, engine, recorder, term } = lane;
   const workflow = deps.spec.workflows[plan.workflow] ?? null;
-  if (workflow === null && plan.workflow !== EVERY_WORKFLOW) {
+  const isOfOne = plan.workflow !== EVERY_WORKFLOW && indexIn(plan) === null;
+  if (workflow === null && isOfOne) {
     throw stepFailed(`${plan.workflow} is not in this controller's spec`, "never");
   }
   return {

@@ -1,13 +1,16 @@
 import type { Resolved } from "./commit.ts";
 import type { Standing } from "./leadership.ts";
-import type { ReleaseThought } from "./think.ts";
+import type { IndexThought, ReleaseThought } from "./think.ts";
 
 /** Why this turn did what it did, in one sentence, also when it did nothing. */
 export function sentenceOf(
   id: string,
   standing: Standing,
-  resolved: readonly Resolved[],
-  release: ReleaseThought | null,
+  about: {
+    readonly resolved: readonly Resolved[];
+    readonly indexes: readonly IndexThought[];
+    readonly release: ReleaseThought | null;
+  },
 ): string {
   if (!standing.leads) {
     const { leader } = standing;
@@ -15,7 +18,8 @@ export function sentenceOf(
       ? `${id} does not lead: an election is under way`
       : `${id} does not lead: ${leader} does`;
   }
-  return `${id} leads in term ${standing.term.number}: ${thoughtsOf(resolved)}${releaseOf(release)}`;
+  const { resolved, indexes, release } = about;
+  return `${id} leads in term ${standing.term.number}: ${thoughtsOf(resolved)}${indexesOf(indexes)}${releaseOf(release)}`;
 }
 
 export function sentenceWithoutStore(id: string, leads: boolean, because: string): string {
@@ -29,6 +33,14 @@ function releaseOf(release: ReleaseThought | null): string {
   const { decision, intent } = release;
   const rests = decision.kind === "hold" && intent.value.heldBy === null && !release.request;
   return rests ? "" : `; the release: ${decision.kind}, ${decision.because}`;
+}
+
+/** Nothing at rest, as of the release. */
+function indexesOf(indexes: readonly IndexThought[]): string {
+  return indexes
+    .filter(({ decision: { kind, domain }, request }) => kind !== "hold" || domain || request)
+    .map(({ decision: { workflow, kind, because } }) => `; ${workflow}: ${kind}, ${because}`)
+    .join("");
 }
 
 function thoughtsOf(resolved: readonly Resolved[]): string {

@@ -1,7 +1,14 @@
 import { z } from "zod";
 import { type EstateReleases, releasesOf } from "../../core/publish/releases.ts";
 import { canaryThresholdsSchema } from "../../model/canary.ts";
-import { type Intent, intentSchema, type Ownership, ownershipSchema } from "../../model/intent.ts";
+import {
+  type IndexHold,
+  type Intent,
+  indexHoldSchema,
+  intentSchema,
+  type Ownership,
+  ownershipSchema,
+} from "../../model/intent.ts";
 import { KEYS } from "../../model/keys.ts";
 import { type Plan, type PlanState, planSchema, planStateSchema } from "../../model/plan.ts";
 import {
@@ -42,6 +49,14 @@ export async function readOwnerships(store: Store): Promise<Held<Ownership>[]> {
 
 export async function readOwnership(store: Store, index: string): Promise<Held<Ownership> | null> {
   return heldOrNull(await store.get(KEYS.ownership(index)), ownershipSchema);
+}
+
+export async function readIndexHolds(store: Store): Promise<Held<IndexHold>[]> {
+  return (await store.list(KEYS.indexHolds)).map((entry) => held(entry, indexHoldSchema));
+}
+
+export async function readIndexHold(store: Store, index: string): Promise<Held<IndexHold> | null> {
+  return heldOrNull(await store.get(KEYS.indexHold(index)), indexHoldSchema);
 }
 
 export async function readReleaseIntent(store: Store): Promise<Held<ReleaseIntent> | null> {

@@ -1,5 +1,7 @@
 import { isDamaged } from "../../core/decisions/damage.ts";
 import { decide } from "../../core/decisions/decide.ts";
+import type { IndexDecisionInput } from "../../core/decisions/index-input.ts";
+import { decideIndex, indexRequestWaits } from "../../core/decisions/index-owner.ts";
 import {
   decideRelease,
   type ReleaseDecisionInput,
@@ -8,10 +10,10 @@ import {
 import { type SeenTarget, targetsSeen } from "../../core/signals/troubles.ts";
 import { toWindows } from "../../core/signals/windows.ts";
 import { judge } from "../../core/verdicts/judge.ts";
-import type { Decision } from "../../model/decision.ts";
-import type { Intent } from "../../model/intent.ts";
+import { type Decision, indexSubject } from "../../model/decision.ts";
+import type { Intent, Ownership } from "../../model/intent.ts";
 import { type ReleaseIntent, releaseOf } from "../../model/release-intent.ts";
-import type { OperatorRequest, ReleaseRequest } from "../../model/request.ts";
+import type { IndexRequest, OperatorRequest, ReleaseRequest } from "../../model/request.ts";
 import type { Spec } from "../../model/spec.ts";
 import type { Verdict } from "../../model/verdict.ts";
 import { freshMsOf, horizonOf, type Observation } from "./observe.ts";
@@ -22,6 +24,8 @@ import { trialsOf } from "./trials.ts";
 export interface Rest {
   readonly sinceLastMoveMs: number | null;
   readonly cooldownMs: number;
+  /** The last plan of it did not succeed. */
+  readonly lastFailed: boolean;
 }
 
 export interface WorkflowThought {
@@ -29,6 +33,13 @@ export interface WorkflowThought {
   readonly decision: Decision;
   readonly request: OperatorRequest | null;
   /** The request must wait for something that ends by itself; else it is answered now, or refused. */
+  readonly requestWaits: boolean;
+}
+
+export interface IndexThought {
+  readonly ownership: Held<Ownership>;
+  readonly decision: Decision;
+  readonly request: IndexRequest | null;
   readonly requestWaits: boolean;
 }
 
@@ -46,12 +57,14 @@ export interface Thought {
   /** What the gateways say of their targets. No decision rests on it. */
   readonly targets: readonly SeenTarget[];
   readonly workflows: readonly WorkflowThought[];
+  /** Who shall own each index. */
+  readonly indexes: readonly IndexThought[];
   /** null: an estate without a release. */
   readonly release: ReleaseThought | null;
 }
 
 /** What is true, and what to do about it. Pure: the same observation gives the same thought. */
-export function think(spec: Spec, seen: Observation, restOf: (workflow: string) => Rest): Thought {
+export function think(spec: Spec, seen: Observation, restOf: (subject: string) => Rest): Thought {
   const horizonMs = horizonOf(spec.detection);
   const windows = toWindows(seen.signals, { now: seen.now, horizonMs });
   const regions = Object.keys(spec.regions);
@@ -79,7 +92,50 @@ export function think(spec: Spec, seen: Observation, restOf: (workflow: string) 
   const freshMs = freshMsOf(spec.detection);
   const targets = targetsSeen(seen.signals, { now: seen.now, freshMs });
   const release = thinkOfRelease(spec, seen, verdicts, failed);
-  return { verdicts, failed, targets, workflows, release };
+  const indexes = seen.ownerships
+    .filter(({ value }) => spec.indexes[value.index] !== undefined)
+    .map((ownership) => thinkOfIndex(spec, seen, { ownership, verdicts, restOf }));
+  return { verdicts, failed, targets, workflows, indexes, release };
+}
+
+function thinkOfIndex(
+  spec: Spec,
+  seen: Observation,
+  about: {
+    readonly ownership: Held<Ownership>;
+    readonly verdicts: readonly Verdict[];
+    readonly restOf: (subject: string) => Rest;
+  },
+): IndexThought {
+  const { ownership, verdicts, restOf } = about;
+  const { index } = ownership.value;
+  const request = seen.indexRequests.find((one) => one.index === index) ?? null;
+  const input: IndexDecisionInput = {
+    ownership: ownership.value,
+    heldBy: seen.indexHolds.find(({ value }) => value.index === index)?.value.plan ?? null,
+    workflows: searching(spec, seen, index),
+    verdicts,
+    copies: seen.copies
+      .filter((copy) => copy.index === index)
+      .flatMap(({ region, seen: [newest] }) => (newest ? [{ region, state: newest.state }] : [])),
+    maxLagMs: spec.indexes[index]?.maxLag ?? 0,
+    request,
+    ...restOf(indexSubject(index)),
+  };
+  return {
+    ownership,
+    decision: decideIndex(input),
+    request,
+    requestWaits: indexRequestWaits(input),
+  };
+}
+
+function searching(spec: Spec, seen: Observation, index: string): IndexDecisionInput["workflows"] {
+  return seen.intents.flatMap(({ value: intent }) => {
+    const workflow = spec.workflows[intent.workflow];
+    if (workflow?.retrieval?.index !== index) return [];
+    return [{ name: intent.workflow, spec: workflow, intent }];
+  });
 }
 
 function indexesOf(spec: Spec, { copies, clocks, ownerships }: Observation) {

@@ -1,6 +1,6 @@
 import type { Ownership } from "../../model/intent.ts";
 import { KEYS } from "../../model/keys.ts";
-import { stepFailed } from "../engine/errors.ts";
+import { epochStale, stepFailed } from "../engine/errors.ts";
 import { type Held, readOwnership, unchanged } from "../engine/state.ts";
 import type { StepContext } from "./step.ts";
 
@@ -40,6 +40,23 @@ export async function changeOwnership(
     facts: [],
   });
   return value;
+}
+
+/**
+ * The fence of a plan that moves an index alone: it acts under the ownership's epoch, and each of
+ * its writes knows which one it must find. A workflow's plan is fenced by the workflow's epoch.
+ */
+export function isExpected(ctx: StepContext, { value }: Held<Ownership>, epoch: number): boolean {
+  return ctx.plan.decision.kind !== "move-index" || value.epoch === epoch;
+}
+
+/** Throws EPOCH_STALE when another plan has changed the ownership since this one was made. */
+export function requireExpected(ctx: StepContext, held: Held<Ownership>, epoch: number): void {
+  if (isExpected(ctx, held, epoch)) return;
+  const { index, region, epoch: found } = held.value;
+  throw epochStale(
+    `${index} is ${region}'s under epoch ${found}, and this plan expects epoch ${epoch}`,
+  );
 }
 
 /** Longest wait for somebody who need not answer. */

@@ -3,7 +3,14 @@ import type { Position } from "../../model/position.ts";
 import { epochStale, stepFailed } from "../engine/errors.ts";
 import type { Held } from "../engine/state.ts";
 import { isLevel } from "./catch-up-index.ts";
-import { changeOwnership, indexOf, ownershipOf, regionOf, tellIfPossible } from "./ownership.ts";
+import {
+  changeOwnership,
+  indexOf,
+  ownershipOf,
+  regionOf,
+  requireExpected,
+  tellIfPossible,
+} from "./ownership.ts";
 import type { StepContext, StepRunner } from "./step.ts";
 
 /** Makes the step's region the one that may write the index. */
@@ -15,6 +22,8 @@ export const promoteIndex: StepRunner = {
   async apply(ctx) {
     const ownership = await ownershipOf(ctx);
     requirePromotable(ctx, ownership.value);
+    const { epoch } = ctx.plan;
+    requireExpected(ctx, ownership, drainedFrom(ctx) === null ? epoch - 1 : epoch);
     await changeOwnership(ctx, ownership, { region: regionOf(ctx), frozen: false });
   },
   async prove(ctx) {
@@ -40,6 +49,8 @@ export const promoteIndex: StepRunner = {
     // A dead region is given nothing back; and where a copy is level, who writes it is no fault.
     if (old === null) return `${index} stays with ${region}: its former owner failed`;
     if (region === old) return `${index} is ${old}'s`;
+    // Another plan's move since: to give it back from there would undo what this one never did.
+    if (region !== regionOf(ctx)) return `${index} is ${region}'s by now`;
     return giveBack(ctx, ownership, old);
   },
 };

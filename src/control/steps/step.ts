@@ -21,7 +21,7 @@ export interface EngineView {
 export interface StepContext {
   readonly plan: Plan;
   readonly step: Step;
-  /** null in a plan that is about every workflow. */
+  /** null in a plan that is about every workflow, or about an index alone. */
   readonly workflow: WorkflowSpec | null;
   readonly deps: ControllerDeps;
   readonly engine: EngineView;

@@ -42,6 +42,7 @@ beforeEach(() => {
     readiness: async () => assert.fail("not asked"),
     obeyOwnership: async () => level,
     catchUp: async () => ({ own: level, owner: level }),
+    proveIndex: async () => assert.fail("not asked"),
     canary: async () => canaryAnswer(),
     fetchRelease: async () => assert.fail("not asked"),
     verifyRelease: async () => assert.fail("not asked"),

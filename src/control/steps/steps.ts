@@ -8,6 +8,7 @@ import { freezeIndex } from "./freeze-index.ts";
 import { openTraffic } from "./open-traffic.ts";
 import { prefetchRelease, verifyRelease } from "./prefetch-release.ts";
 import { promoteIndex } from "./promote-index.ts";
+import { proveIndex } from "./prove-index.ts";
 import { proveReadiness } from "./prove-readiness.ts";
 import { proveRelease } from "./prove-release.ts";
 import { proveTraffic } from "./prove-traffic.ts";
@@ -19,6 +20,7 @@ import { takeRelease } from "./take-release.ts";
 /** A new kind of step is one file beside these, one line here, and its name in the model. */
 export const STEPS: Readonly<Record<StepKind, StepRunner>> = {
   "prove-readiness": proveReadiness,
+  "prove-index": proveIndex,
   "take-ownership": takeOwnership,
   "freeze-index": freezeIndex,
   "catch-up-index": catchUpIndex,

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { LogMark } from "../../model/change.ts";
 import { EMPTY_DIGEST, type Position } from "../../model/position.ts";
-import { findCommon, type LogMark, type Move, type MoveInput, nextMove } from "./catch-up.ts";
+import { findCommon, type Move, type MoveInput, nextMove } from "./catch-up.ts";
 import { addDigest, recordDigest, removeDigest } from "./digest.ts";
 
 /** An index reduced to what catching up is about: a log of "document = value". */

@@ -1,9 +1,6 @@
-import type { LogEntry } from "../../model/change.ts";
+import type { LogMark } from "../../model/change.ts";
 import type { Epoch } from "../../model/ids.ts";
 import type { Position } from "../../model/position.ts";
-
-/** What identifies an entry of a log, without its content. */
-export type LogMark = Pick<LogEntry, "seq" | "epoch" | "digestAfter">;
 
 /** Both sides of the comparison. Ask our own side first: the owner may only have moved ahead. */
 export interface MoveInput {

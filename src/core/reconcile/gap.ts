@@ -1,5 +1,5 @@
+import type { LogMark } from "../../model/change.ts";
 import type { Position } from "../../model/position.ts";
-import type { LogMark } from "./catch-up.ts";
 
 /** Where the owner stands, with its log's entry at the snapshot's seq (null: its log has none). */
 export interface OwnerAt {

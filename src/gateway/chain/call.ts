@@ -93,6 +93,8 @@ export interface Facts {
   readonly mode: string | null;
   readonly promptVersion: string | null;
   readonly watermark: string | null;
+  /** Of the index that the documents came from: as the header says it. */
+  readonly position: string | null;
   /** How old the documents are, where that is older than promised: as the header says it. */
   readonly stale: string | null;
   readonly sources: readonly string[];
@@ -117,6 +119,7 @@ export interface Known {
   mode: string | null;
   promptVersion: string | null;
   watermark: string | null;
+  position: string | null;
   stale: string | null;
   sources: readonly string[];
   /** The caller's limits, as headers; null where there are none. */

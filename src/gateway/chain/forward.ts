@@ -240,6 +240,7 @@ function toAnswer(exchanged: Answered, region: string): Answer {
     mode: headers[HEADERS.mode] ?? null,
     promptVersion: headers[HEADERS.prompt] ?? null,
     watermark: headers[HEADERS.watermark] ?? null,
+    position: headers[HEADERS.indexPosition] ?? null,
     stale: headers[HEADERS.stale] ?? null,
   };
   const { status } = exchanged;

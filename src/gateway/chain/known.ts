@@ -17,6 +17,7 @@ export function nothingKnown(snapshot: ServedSnapshot): Known {
     mode: null,
     promptVersion: null,
     watermark: null,
+    position: null,
     stale: null,
     sources: NONE,
     limits: null,
@@ -31,6 +32,7 @@ export function forget(known: Known): void {
   known.mode = null;
   known.promptVersion = null;
   known.watermark = null;
+  known.position = null;
   known.stale = null;
   known.sources = NONE;
   known.limits = null;
@@ -38,7 +40,8 @@ export function forget(known: Known): void {
 
 /** All that is known of an answer. What it says of itself counts before what we found out. */
 export function allFacts(known: Known, facts: Partial<Facts>): Facts {
-  const { tenant, workflow, epoch, mode, promptVersion, watermark, stale, sources } = facts;
+  const { tenant, workflow, epoch, mode, promptVersion, watermark, position, stale, sources } =
+    facts;
   return {
     tenant: tenant === undefined ? known.tenant : tenant,
     workflow: workflow === undefined ? known.workflow : workflow,
@@ -46,6 +49,7 @@ export function allFacts(known: Known, facts: Partial<Facts>): Facts {
     mode: mode === undefined ? known.mode : mode,
     promptVersion: promptVersion === undefined ? known.promptVersion : promptVersion,
     watermark: watermark === undefined ? known.watermark : watermark,
+    position: position === undefined ? known.position : position,
     stale: stale === undefined ? known.stale : stale,
     sources: sources ?? known.sources,
     forwardedTo: facts.forwardedTo ?? null,

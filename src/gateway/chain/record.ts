@@ -62,7 +62,7 @@ function announced(tools: Tools, call: Call, came: Answer): Told {
   const answer = came.kind === "unanswered" ? nobodyAnswered(call, came.facts) : came;
   const { known } = call;
   const facts = allFacts(known, answer.facts);
-  const { workflow, mode, promptVersion, watermark, stale, epoch } = facts;
+  const { workflow, mode, promptVersion, watermark, position, stale, epoch } = facts;
   const headers: Record<string, string> = {
     [HEADERS.requestId]: call.id,
     [HEADERS.region]: tools.region,
@@ -73,6 +73,7 @@ function announced(tools: Tools, call: Call, came: Answer): Told {
   if (mode !== null) headers[HEADERS.mode] = mode;
   if (promptVersion !== null) headers[HEADERS.prompt] = promptVersion;
   if (watermark !== null) headers[HEADERS.watermark] = watermark;
+  if (position !== null) headers[HEADERS.indexPosition] = position;
   if (stale !== null) headers[HEADERS.stale] = stale;
   if (epoch !== null) headers[HEADERS.epoch] = String(epoch);
   Object.assign(headers, known.limits, answer.headers);

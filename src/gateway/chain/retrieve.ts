@@ -3,7 +3,7 @@ import { HEADERS } from "../../wire/headers.ts";
 import { type ChatRequest, textOf } from "../../wire/openai.ts";
 import type { Tools } from "../options.ts";
 import { type Answer, type Attempt, type Call, type Handler, type Link, located } from "./call.ts";
-import { wantedPosition } from "./min-position.ts";
+import { wantedPositions } from "./min-position.ts";
 import { refuse, retryAfter } from "./refuse.ts";
 import { type Found, find, type Question, type Retrieval } from "./search.ts";
 
@@ -23,9 +23,10 @@ export function retrieve(tools: Tools): Link {
     if (retrieval === null || question === "") return normally(next, call);
     // Ordered for everyone by the control plane: nobody asks the index, it may be under repair.
     if (route.mode === "no-retrieval") return without(next, call);
-    const wanted = wantedPosition(call.headers, retrieval.index);
+    const wanted = wantedPositions(call.headers, retrieval.index);
     if (!wanted.ok) return refuse(noPosition(wanted.sent));
-    return retrieved(tools, next, call, retrieval, { text: question, minSeq: wanted.seq });
+    const { positions } = wanted;
+    return retrieved(tools, next, call, retrieval, { text: question, positions });
   };
 }
 
@@ -57,6 +58,10 @@ function withoutThem(
       return { kind: "unanswered", facts: { attempts: found.attempts } };
     case "behind":
       return behind(tools, retrieval, found);
+    case "lost":
+      return refuse(lost(tools, retrieval, found.wanted));
+    case "unproven":
+      return refuse(unproven(tools, retrieval, found.wanted));
     case "broken":
       return unavailable(tools, retrieval, found.because);
     case "damaged":
@@ -68,7 +73,7 @@ function withDocuments(
   tools: Tools,
   next: Handler,
   call: Call,
-  { hits, watermark, stale }: Found & { kind: "found" },
+  { hits, watermark, position, stale }: Found & { kind: "found" },
 ): Promise<Answer> | Answer {
   call.known.stale = stale;
   // Whoever proves this region asks whether it would answer rightly: that its source is late is no
@@ -79,6 +84,7 @@ function withDocuments(
   if (stale !== null && policy === "no-retrieval") return without(next, call);
   call.known.sources = hits.map(({ id }) => id);
   call.known.watermark = watermark;
+  call.known.position = position;
   return normally(next, { ...call, documents: hits });
 }
 
@@ -148,6 +154,23 @@ function behind(
   });
 }
 
+/** No status that clients try again by themselves: waiting brings no lost change back. */
+function lost({ region }: Tools, { index }: Retrieval, wanted: number) {
+  return {
+    status: 412,
+    code: "position_lost",
+    message: `The change ${wanted} of index ${index} that is asked for (${HEADERS.minPosition}) is not in the history of the copy in ${region}: another change has its number. It was lost when another region took the index over. Send the change to the index again, and ask with the position that it is answered with.`,
+  } as const;
+}
+
+function unproven({ region }: Tools, { index }: Retrieval, wanted: number) {
+  return {
+    status: 412,
+    code: "position_unproven",
+    message: `Whether the change ${wanted} of index ${index} that is asked for (${HEADERS.minPosition}) is in the copy in ${region} cannot be proven: its log does not reach back so far. Ask with a newer position: each answer to a change, and each answer from documents (${HEADERS.indexPosition}), tells one.`,
+  } as const;
+}
+
 function tooOld({ region }: Tools, stale: string): Answer {
   return refuse({
     status: 503,
@@ -162,7 +185,7 @@ function noPosition(sent: string) {
     status: 400,
     code: "invalid_min_position",
     param: HEADERS.minPosition,
-    message: `${HEADERS.minPosition}: ${sent.slice(0, 60)} is no position. Write the seq that a change was answered with, such as 42 or handbook=42.`,
+    message: `${HEADERS.minPosition}: ${sent.slice(0, 60)} is no position. Write what a change was answered with, such as 42/1:5f0c9a12b3d4 or handbook=42/1:5f0c9a12b3d4.`,
   } as const;
 }
 

@@ -3,11 +3,12 @@ import type { Position } from "../../model/position.ts";
 import { embeddingVersion } from "../../model/release.ts";
 import type { WorkflowRoute } from "../../model/snapshot.ts";
 import type { IndexHit, IndexQuery, IndexReader } from "../../ports/index.ts";
+import { positionWord, type WantedPosition } from "../../wire/position.ts";
 import type { Tools } from "../options.ts";
 import { embed } from "../targets/embed.ts";
 import { within } from "../within.ts";
 import { type Attempt, type Call, located } from "./call.ts";
-import { reached } from "./min-position.ts";
+import { awaited, type Standing, standingAt } from "./min-position.ts";
 import { staleness } from "./stale.ts";
 
 /** Whoever may see everything that is not one tenant's own. */
@@ -20,6 +21,8 @@ export type Found =
       readonly kind: "found";
       readonly hits: readonly IndexHit[];
       readonly watermark: string;
+      /** As the header says it: what a later request may ask for. */
+      readonly position: string;
       /** As the header says it; null for documents that are fresh, or that nobody judges. */
       readonly stale: string | null;
     }
@@ -27,8 +30,8 @@ export type Found =
   | { readonly kind: "broken"; readonly because: string }
   /** The copy may not be believed: another region's may. */
   | { readonly kind: "damaged"; readonly because: string }
-  /** The copy has not reached the position that the caller needs. */
-  | { readonly kind: "behind"; readonly at: number; readonly wanted: number }
+  /** The copy has not reached the position that the caller needs, or cannot prove it. */
+  | Unreached
   /** No model runtime of this region answered: the region itself may be going. */
   | {
       readonly kind: "unanswered";
@@ -36,10 +39,12 @@ export type Found =
       readonly attempts: readonly Attempt[];
     };
 
+export type Unreached = Exclude<Standing, { readonly kind: "reached" }>;
+
 export interface Question {
   readonly text: string;
-  /** Position that the copy must have reached; 0: any. */
-  readonly minSeq: number;
+  /** Positions that the copy must have reached. */
+  readonly positions: readonly WantedPosition[];
 }
 
 /** Asks this region's copy. Never throws: what went wrong is the finding. */
@@ -65,13 +70,17 @@ export async function find(
     return found;
   }
   // A copy that is behind, or that knows of its own damage, has not failed: it was right to refuse.
-  if (found.kind === "behind") return found;
+  if (isUnreached(found)) return found;
   // A request that is held says itself what it waits for, and comes by here many times.
   if (found.kind === "unanswered" && required) return found;
   tools.logger.warn({ index, because: found.because }, "retrieval failed");
   if (found.kind === "damaged") return found;
   tools.retrieval.failed(found.kind === "broken" ? index : vectors, found.because);
   return found;
+}
+
+function isUnreached(found: Found): found is Unreached {
+  return found.kind === "behind" || found.kind === "lost" || found.kind === "unproven";
 }
 
 /**
@@ -87,17 +96,17 @@ async function ask(
   tools: Tools,
   call: Call,
   retrieval: Retrieval,
-  { text, minSeq }: Question,
+  { text, positions }: Question,
 ): Promise<Found> {
   const store = tools.indexes.get(retrieval.index);
   if (store === undefined) return { kind: "broken", because: "this region has no copy of it" };
   const embedding = call.snapshot.release?.embedding;
   if (embedding === undefined) return { kind: "broken", because: "the release has no embedding" };
   try {
-    if (minSeq > 0) {
+    if (positions.length > 0) {
       // Before the vector is paid for.
-      const { seq } = await reached(tools, store, minSeq, call.signal);
-      if (seq < minSeq) return { kind: "behind", at: seq, wanted: minSeq };
+      const standing = await awaited(tools, store, positions, call.signal);
+      if (standing.kind !== "reached") return standing;
     }
     const dispensable = !retrieval.required || servedElsewhere(tools, call);
     const embedded = await embed(tools, call, { embedding, text, dispensable });
@@ -111,7 +120,7 @@ async function ask(
       labels: call.snapshot.tenants[located(call).tenant]?.labels ?? [],
       k: retrieval.topK,
     };
-    const searched = search(tools, call, { store, retrieval, query, minSeq });
+    const searched = search(tools, call, { store, retrieval, query, positions });
     return await within(tools.clock, tools.timeouts.retrieveMs, searched);
   } catch (error) {
     const because = messageOf(error);
@@ -129,13 +138,13 @@ interface Search {
   readonly store: IndexReader;
   readonly retrieval: Retrieval;
   readonly query: IndexQuery;
-  readonly minSeq: number;
+  readonly positions: readonly WantedPosition[];
 }
 
 async function search(
   tools: Tools,
   call: Call,
-  { store, retrieval, query, minSeq }: Search,
+  { store, retrieval, query, positions }: Search,
 ): Promise<Found> {
   // Position and age first: a change after them makes the answer newer than it says, never older.
   const [position, stale] = await Promise.all([
@@ -143,12 +152,11 @@ async function search(
     stalenessOf(tools, call, store, retrieval),
   ]);
   const hits = await store.search(query);
-  if (minSeq > 0) {
-    // A replica that had to take changes back meanwhile has found documents that were revoked.
-    const { seq } = await store.position();
-    if (Math.min(seq, position.seq) < minSeq) return { kind: "behind", at: seq, wanted: minSeq };
-  }
-  return { kind: "found", hits, watermark: watermarkOf(position), stale };
+  // A replica that had to take changes back meanwhile has found documents that were revoked.
+  const standing = positions.length === 0 ? null : await standingAt(store, positions);
+  if (standing !== null && standing.kind !== "reached") return standing;
+  const told = `${retrieval.index}=${positionWord(position)}`;
+  return { kind: "found", hits, watermark: watermarkOf(position), position: told, stale };
 }
 
 async function stalenessOf(

@@ -1,9 +1,10 @@
 import { refusalOf } from "../../core/reconcile/acceptance.ts";
 import { describeFindings } from "../../core/reconcile/scrub.ts";
 import { messageOf, TideoverError } from "../../lib/errors.ts";
-import type { IndexVerification } from "../../model/index-verification.ts";
+import type { IndexProof, IndexVerification } from "../../model/index-verification.ts";
 import type { LocalIndex } from "../local-index.ts";
 import type { World } from "../world.ts";
+import { accept } from "./accept.ts";
 import { compareWith } from "./compare.ts";
 import { referencePeer } from "./measure.ts";
 import { cure, examine, quarantineFor } from "./tend.ts";
@@ -29,6 +30,28 @@ export function verify(world: World, local: LocalIndex): Promise<IndexVerificati
       compared,
       tookMs: clock.monotonic() - began,
     };
+  });
+}
+
+/**
+ * Whether this copy would be accepted as the one that others follow: all that a repaired copy must
+ * pass, of one that nothing may be wrong with. A fault quarantines it, as the loop would.
+ */
+export function proveNow(world: World, local: LocalIndex): Promise<IndexProof> {
+  return local.health.tending.run(async () => {
+    const { findings, fault, proofs } = await examine(world, local);
+    if (fault !== null) await quarantineFor(world, local, fault);
+    const acceptance = await accept(world, local, findings, proofs);
+    const { kind } = await local.store.standing();
+    const position = await local.store.position();
+    const refusal = [
+      ...(fault === null ? [] : [`${fault.kind}: ${fault.because}`]),
+      ...(kind === "whole" ? [] : [`it is ${kind}`]),
+      ...(acceptance.pass ? [] : [refusalOf(acceptance)]),
+    ].join("; ");
+    if (refusal !== "") return { accepted: false, position, because: refusal };
+    const passed = acceptance.checks.map(({ name, evidence }) => `${name}: ${evidence}`);
+    return { accepted: true, position, because: passed.join("; ") };
   });
 }
 
@@ -79,7 +102,7 @@ export function repairNow(world: World, local: LocalIndex): Promise<RepairResult
     throw new TideoverError(`${region} cannot repair its copy of "${local.name}": ${why}`, {
       code: "NOT_READY",
       retry: "later",
-      next: "Move the workflow to another region first; this copy is then repaired from it.",
+      next: "Give the index to another region first (`tideover index move`): this copy is then repaired from it.",
     });
   }
   return local.health.tending.run(async () => {

@@ -6,7 +6,7 @@ import { type Asked, body, ofIndex, type Route } from "../route.ts";
 import type { World } from "../world.ts";
 import { answerComparison, answerRecords } from "./answer.ts";
 import { MOST_IDS } from "./ask.ts";
-import { repairNow, verify } from "./orders.ts";
+import { proveNow, repairNow, verify } from "./orders.ts";
 
 /** A question of a comparison names 65,536 ranges at most, or 1,000 records. */
 const QUESTION_BYTES = 1_048_576;
@@ -19,6 +19,7 @@ export const INDEX_ROUTES: readonly Route[] = [
   { method: "POST", path: ofIndex(AGENT_PATHS.results), answer: results },
   { method: "GET", path: ofIndex(AGENT_PATHS.facts), answer: facts },
   { method: "POST", path: ofIndex(AGENT_PATHS.verify), answer: verifyNow },
+  { method: "POST", path: ofIndex(AGENT_PATHS.prove), answer: prove },
   { method: "POST", path: ofIndex(AGENT_PATHS.repair), answer: repair },
 ];
 
@@ -67,6 +68,10 @@ async function facts(world: World, { index }: Asked) {
 
 async function verifyNow(world: World, { index }: Asked) {
   return verify(world, world.index(index));
+}
+
+async function prove(world: World, { index }: Asked) {
+  return proveNow(world, world.index(index));
 }
 
 async function repair(world: World, { index }: Asked) {

@@ -164,7 +164,7 @@ async function doCure(
   const ownership = world.book.of(local.name);
   if (ownership === null) return not("nobody is known to own it");
   if (ownership.region === region) {
-    return not(`${region} owns it: it is repaired from its next owner, after a failover`);
+    return not(`${region} owns it: it is repaired from its next owner`);
   }
   if (fault.kind === "graph-fault") return did(await rebuild(world, local, fault.because));
   if (findings.length === 0) return not("its records are the owner's; embed the corpus again");

@@ -1,0 +1,4 @@
+import { interruptSuite } from "./interrupt.fixture.ts";
+import { indexMovePutBack } from "./interrupt-index-move.fixture.ts";
+
+interruptSuite(indexMovePutBack);
