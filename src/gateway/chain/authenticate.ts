@@ -11,12 +11,20 @@ import { refuse } from "./refuse.ts";
  */
 const knownKeys = new WeakMap<Snapshot, ReadonlyMap<string, TenantName>>();
 
+/**
+ * The same by the header's own value, once it was found: the hash is most of what it takes. Only
+ * what a tenant sent stands there, so that a stranger can neither fill it nor learn from it.
+ */
+const knownHeaders = new WeakMap<Snapshot, Map<string, TenantName>>();
+/** A few spellings of each key; more are made up. */
+const MOST_HEADERS = 10_000;
+
 /** Whose request this is, by the API key. Before the body is read: a stranger's costs nothing. */
 export function authenticate(): Link {
   return (next) => (call) => {
-    const key = bearerKey(call.headers.authorization);
-    const tenant = key === null ? null : tenantOf(call.snapshot, key);
-    if (tenant === null) return refuse(unknownKey(key));
+    const { authorization } = call.headers;
+    const tenant = authorization === undefined ? null : tenantOf(call.snapshot, authorization);
+    if (tenant === null) return refuse(unknownKey(bearerKey(authorization)));
     call.known.tenant = tenant;
     return next({ ...call, tenant });
   };
@@ -35,8 +43,24 @@ function unknownKey(key: string | null) {
   return { status: 401, code: "invalid_api_key", message } as const;
 }
 
-function tenantOf(snapshot: Snapshot, key: string): TenantName | null {
-  return tenantsByKey(snapshot).get(hash("sha256", key)) ?? null;
+function tenantOf(snapshot: Snapshot, header: string): TenantName | null {
+  const known = headersOf(snapshot);
+  const seen = known.get(header);
+  if (seen !== undefined) return seen;
+  const key = bearerKey(header);
+  const tenant = key === null ? undefined : tenantsByKey(snapshot).get(hash("sha256", key));
+  if (tenant === undefined) return null;
+  if (known.size >= MOST_HEADERS) known.clear();
+  known.set(header, tenant);
+  return tenant;
+}
+
+function headersOf(snapshot: Snapshot): Map<string, TenantName> {
+  const known = knownHeaders.get(snapshot);
+  if (known !== undefined) return known;
+  const fresh = new Map<string, TenantName>();
+  knownHeaders.set(snapshot, fresh);
+  return fresh;
 }
 
 function tenantsByKey(snapshot: Snapshot): ReadonlyMap<string, TenantName> {

@@ -1,36 +1,43 @@
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 import {
   parseChatRequest,
   parseEmbeddingsRequest,
   type RequestFault,
 } from "../../wire/parse-request.ts";
-import type { Call, Link } from "./call.ts";
+import type { Body } from "../http/inbound.ts";
+import type { Answer, Call, Handler, Link } from "./call.ts";
 import { workflowOfEmbedding } from "./embedding.ts";
 import { refuse } from "./refuse.ts";
 
 /** Reads and judges the body. What is wrong with it is answered with the field and the value. */
 export function parse(): Link {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const limit = call.snapshot.maxBodyBytes;
     const encoding = call.headers["content-encoding"] ?? "identity";
     if (encoding !== "identity") return refuse(unknownEncoding(encoding));
-    const read = call.readBody(limit);
-    const body = read instanceof Promise ? await read : read;
-    if (body.kind === "too-large") return refuse(tooLarge(limit));
-    if (body.kind === "gone") return refuse(GONE);
-    const text = decodeUtf8(body.bytes);
-    if (text === null) return refuse(BAD_UTF8);
-    const json = parseJson(text);
-    if (!json.ok) return refuse(badJson(json.because));
-    const asked =
-      call.api === "embeddings" ? askedVectors(call, json.value) : askedChat(call, json.value);
-    if (!asked.ok) return refuse({ status: 400, ...asked });
-    const { bytes = body.bytes, workflow, request, embeddings } = asked.read;
-    // The same bound in every region: the next gateway judges what it is forwarded.
-    if (bytes.length > limit) return refuse(tooLarge(limit));
-    // Awaited: a promise that is returned as it is costs two more turns of the queue.
-    return await next({ ...call, workflow, request, embeddings, body: bytes });
+    // Most bodies came with their head: nobody waits then.
+    const body = call.readBody(limit);
+    return body instanceof Promise
+      ? body.then((came) => judged(next, call, came))
+      : judged(next, call, body);
   };
+}
+
+function judged(next: Handler, call: Call, body: Body): Promise<Answer> | Answer {
+  const limit = call.snapshot.maxBodyBytes;
+  if (body.kind === "too-large") return refuse(tooLarge(limit));
+  if (body.kind === "gone") return refuse(GONE);
+  const text = decodeUtf8(body.bytes);
+  if (text === null) return refuse(BAD_UTF8);
+  const json = parseJson(text);
+  if (!json.ok) return refuse(badJson(json.because));
+  const asked =
+    call.api === "embeddings" ? askedVectors(call, json.value) : askedChat(call, json.value);
+  if (!asked.ok) return refuse({ status: 400, ...asked });
+  const { bytes = body.bytes, workflow, request, embeddings } = asked.read;
+  // The same bound in every region: the next gateway judges what it is forwarded.
+  if (bytes.length > limit) return refuse(tooLarge(limit));
+  return next({ ...call, workflow, request, embeddings, body: bytes });
 }
 
 type Asked =
@@ -67,6 +74,7 @@ function askedVectors(call: Call, body: unknown): Asked {
 
 /** Null for bytes that are no UTF-8: replacement characters would silently change what was asked. */
 function decodeUtf8(bytes: Buffer): string | null {
+  if (isAscii(bytes)) return bytes.toString("latin1");
   if (!isUtf8(bytes)) return null;
   const text = bytes.toString("utf8");
   return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;

@@ -1,8 +1,7 @@
-import type { TokenCount } from "../../core/stream/frame.ts";
 import type { Target } from "../../model/snapshot.ts";
 import type { Tools } from "../options.ts";
 import { type Exchanged, exchange } from "../targets/exchange.ts";
-import { type Answered, judgeChat } from "../targets/judge.ts";
+import { judgeChat, type Verdict } from "../targets/judge.ts";
 import { probeOfTarget } from "../targets/probe.ts";
 import { upstreamHeaders } from "../targets/target.ts";
 import { type Asking, type Judged, type Party, takeTurns } from "../targets/turns.ts";
@@ -100,7 +99,7 @@ function judge(tools: Tools, call: Call, target: Target, exchanged: Exchanged): 
     const answer: Answer = { kind: "whole", status, headers: JSON_HEADERS, body, facts };
     return { kind: "answer", answer, outcome, refused: why };
   }
-  const answer = toAnswer(verdict.told, facts, verdict.usage);
+  const answer = toAnswer(verdict, facts);
   return { kind: "answer", answer, outcome: "answered" };
 }
 
@@ -111,15 +110,13 @@ const STREAM_HEADERS = {
 };
 
 function toAnswer(
-  told: Answered,
+  { told, body, usage }: Verdict & { kind: "answer" },
   facts: { readonly target: string },
-  usage: TokenCount | null,
 ): Answer {
   const { status } = told;
   if (told.kind === "stream") {
     return { kind: "stream", status, headers: STREAM_HEADERS, parts: told.parts, facts };
   }
-  const { body } = told;
   return { kind: "whole", status, headers: JSON_HEADERS, body, facts: { ...facts, usage } };
 }
 

@@ -99,8 +99,8 @@ export class Caller implements Line {
     return `date: ${this.#house.date()}\r\n${connection}`;
   }
 
-  send(head: Lines, body: Buffer | string): boolean {
-    return send(this.#socket, head, body);
+  send(head: Lines, body: Buffer | string, bytes: number): boolean {
+    return send(this.#socket, head, body, bytes);
   }
 
   resume(): void {
@@ -244,9 +244,10 @@ export class Caller implements Line {
     }
     const { status, headers, body } = this.#house.refusal(fault);
     const { text, isAscii } = linesOf(headers);
-    const length = `content-length: ${Buffer.byteLength(body)}\r\n`;
+    const bytes = Buffer.byteLength(body);
+    const length = `content-length: ${bytes}\r\n`;
     const head = `HTTP/1.1 ${status} Refused\r\n${text}${length}${this.ownLines(false)}\r\n`;
-    this.send({ text: head, isAscii }, body);
+    this.send({ text: head, isAscii }, body, bytes);
     this.#leave();
   }
 

@@ -235,9 +235,10 @@ function asBuffer(bytes: Uint8Array): Buffer {
 
 function writeRequest(socket: Socket, { method, path, host, headers, body }: Asked): void {
   const { text, isAscii } = linesOf(headers);
-  const length = body === null ? "" : `content-length: ${Buffer.byteLength(body)}\r\n`;
+  const bytes = body === null ? 0 : Buffer.byteLength(body);
+  const length = body === null ? "" : `content-length: ${bytes}\r\n`;
   const head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
-  send(socket, { text: `${head}${text}${length}\r\n`, isAscii }, body ?? "");
+  send(socket, { text: `${head}${text}${length}\r\n`, isAscii }, body ?? "", bytes);
 }
 
 /** As the kernel would say it: the connection ended in the middle. */

@@ -51,8 +51,8 @@ export interface Line {
   readonly isKept: boolean;
   /** Headers of the connection itself. */
   ownLines(kept: boolean): string;
-  /** False when the caller is slower. */
-  send(head: Lines, body: Buffer | string): boolean;
+  /** `bytes`: how long the body is. False when the caller is slower. */
+  send(head: Lines, body: Buffer | string, bytes: number): boolean;
   /** The body is wanted. */
   resume(): void;
   /** The answer was sent. Not `kept`: behind it the connection ends. */
@@ -69,6 +69,7 @@ const ANSWERED = new Error("the caller was answered");
 const NOTHING = "";
 /** A limit that any byte is beyond. */
 const NONE = -1;
+const LINE_END = "\r\n";
 const LAST_CHUNK = "0\r\n\r\n";
 const CONTINUE: Lines = { text: "HTTP/1.1 100 Continue\r\n\r\n", isAscii: true };
 
@@ -133,7 +134,7 @@ export class InboundRequest implements Inbound {
     const declared = framing.kind === "length" ? framing.bytes : 0;
     if (Math.max(declared, this.#pieces?.length ?? 0) > limitBytes) return this.#tooLarge();
     if (this.#isWhole) return this.#wholeBody();
-    if (this.#head.waits && !this.#comes) this.#line.send(CONTINUE, NOTHING);
+    if (this.#head.waits && !this.#comes) this.#line.send(CONTINUE, NOTHING, 0);
     this.#comes = true;
     this.#line.resume();
     return new Promise((resolve) => {
@@ -160,11 +161,12 @@ export class InboundRequest implements Inbound {
     if (this.#isOver) return;
     const kept = this.#keeps();
     const { text, isAscii } = linesOf(headers);
-    const length = hasBody(status) ? `content-length: ${Buffer.byteLength(body)}\r\n` : NOTHING;
+    const bytes = Buffer.byteLength(body);
+    const length = hasBody(status) ? `content-length: ${bytes}\r\n` : NOTHING;
     const all = `${statusLine(status)}${text}${length}${this.#line.ownLines(kept)}\r\n`;
     const isEmpty = length === NOTHING || this.method === "HEAD";
     this.#hasBegun = true;
-    this.#line.send({ text: all, isAscii }, isEmpty ? NOTHING : body);
+    this.#line.send({ text: all, isAscii }, isEmpty ? NOTHING : body, isEmpty ? 0 : bytes);
     this.#answered(kept);
   }
 
@@ -183,7 +185,7 @@ export class InboundRequest implements Inbound {
 
   write(text: string): boolean {
     // As a chunk, nothing would be the end.
-    return text === NOTHING || this.#send(this.#framed(text));
+    return text === NOTHING || this.#sendPart(text);
   }
 
   writable(): Promise<void> {
@@ -195,12 +197,13 @@ export class InboundRequest implements Inbound {
 
   end(text: string): void {
     const last = this.#head.isOld ? NOTHING : LAST_CHUNK;
-    this.#send(`${text === NOTHING ? NOTHING : this.#framed(text)}${last}`);
+    if (text === NOTHING) this.#send(last, last.length);
+    else this.#sendPart(text, last);
     this.#answered(this.#isKept);
   }
 
   cut(text: string): void {
-    if (text !== NOTHING) this.#send(this.#framed(text));
+    if (text !== NOTHING) this.#sendPart(text);
     this.#answered(false);
   }
 
@@ -239,19 +242,24 @@ export class InboundRequest implements Inbound {
   }
 
   #sendHead(): void {
-    if (this.#waiting !== null) this.#send(NOTHING);
+    if (this.#waiting !== null) this.#send(NOTHING, 0);
   }
 
-  #send(text: string): boolean {
+  /** A part as a chunk, with what stands behind it. */
+  #sendPart(text: string, last = NOTHING): boolean {
+    const bytes = Buffer.byteLength(text);
+    if (this.#head.isOld) return this.#send(text, bytes);
+    const size = bytes.toString(16);
+    const around = size.length + 2 * LINE_END.length + last.length;
+    return this.#send(`${size}${LINE_END}${text}${LINE_END}${last}`, bytes + around);
+  }
+
+  #send(text: string, bytes: number): boolean {
     if (this.#isOver) return true;
     const head = this.#waiting ?? NO_LINES;
     this.#waiting = null;
-    return this.#line.send(head, this.method === "HEAD" ? NOTHING : text);
-  }
-
-  #framed(text: string): string {
-    if (this.#head.isOld) return text;
-    return `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+    const isEmpty = this.method === "HEAD";
+    return this.#line.send(head, isEmpty ? NOTHING : text, isEmpty ? 0 : bytes);
   }
 
   #wholeBody(): Body {

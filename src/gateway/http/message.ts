@@ -24,7 +24,8 @@ export class BadMessage extends Error {
   }
 }
 
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** A token, a colon and text on each line. All at once: two looks at each line cost more. */
+const LINES = /(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/y;
 const TEXT = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Up to a petabyte: as a number it is exact. */
 const LENGTH = /^\d{1,15}$/;
@@ -45,17 +46,16 @@ export function readHeaders(
   join: Join,
   most = Number.POSITIVE_INFINITY,
 ): Headers {
+  LINES.lastIndex = from;
+  if (!LINES.test(text)) throw new BadMessage(`a header of ${whose} is malformed`);
   const headers: Record<string, string> = {};
   let count = 0;
   for (let at = from; at < text.length; ) {
     if (++count > most) throw new BadMessage(`${whose} has more than ${most} headers`, 431);
     const end = text.indexOf("\r\n", at);
     const colon = text.indexOf(":", at);
-    const name = text.slice(at, colon === -1 ? at : colon).toLowerCase();
+    const name = text.slice(at, colon).toLowerCase();
     const value = trimmed(text, colon + 1, end);
-    // A colon behind the line's end makes a name with a line break in it, which is no token.
-    if (!TOKEN.test(name) || !TEXT.test(value))
-      throw new BadMessage(`a header of ${whose} is malformed`);
     // Readers differ in whether a tab belongs to the word, and so in where the body ends.
     if (name === "transfer-encoding" && text.slice(colon, end).includes("\t"))
       throw new BadMessage(`the transfer coding of ${whose} has a tab`);

@@ -10,10 +10,13 @@ export interface Heard<Head> {
 
 /** Heads, chunks' size lines and trailers that are longer are nobody's but an attacker's. */
 const MOST_HEAD_BYTES = 16 * 1024;
+/** Longer pieces are too long a head, or hold its end. */
+const MOST_READ = MOST_HEAD_BYTES + 4;
+const BARE_LINE_FEED = /(?:^|[^\r])\n/;
 /** Answers before the answer (1xx). */
 const MOST_EARLY = 16;
 
-const HEAD_END = Buffer.from("\r\n\r\n");
+const HEAD_END = "\r\n\r\n";
 const CR = 13;
 const LF = 10;
 const SEMICOLON = 59;
@@ -95,8 +98,8 @@ type State =
 export class MessageReader {
   readonly #reading: Reading;
   #state: State = "whole";
-  /** The head so far; null while nothing of it is held. */
-  #held: Buffer | null = null;
+  /** The head so far, bytes as single characters. */
+  #held = "";
   #heads = 0;
   /** Of the body or the chunk. */
   #left = 0;
@@ -112,7 +115,7 @@ export class MessageReader {
   /** Another message begins. */
   begin(): void {
     this.#state = "head";
-    this.#held = null;
+    this.#held = "";
     this.#heads = 0;
     this.#digits = 0;
     this.#besides = 0;
@@ -161,24 +164,23 @@ export class MessageReader {
   }
 
   #head(bytes: Buffer, at: number, end: number): number {
-    const held = this.#held;
-    const piece = bytes.subarray(at, end);
-    const all = held === null ? piece : Buffer.concat([held, piece]);
-    const before = held === null ? 0 : held.length;
+    // The body may be behind it; as text that is not wanted, so no more is read than a head can be.
+    const piece = bytes.toString("latin1", at, Math.min(end, at + MOST_READ));
+    const before = this.#held.length;
+    const all = before === 0 ? piece : this.#held + piece;
     const found = all.indexOf(HEAD_END, Math.max(0, before - 3));
     if ((found === -1 ? all.length : found) > MOST_HEAD_BYTES)
       throw new BadMessage(`the head of ${this.#reading.whose} is longer than 16 KiB`, 431);
     if (found === -1) {
       // Its end would be waited for in vain.
-      if (this.#reading.plain && hasBareLineFeed(all))
+      if (this.#reading.plain && BARE_LINE_FEED.test(all))
         throw new BadMessage(`a line of ${this.#reading.whose} does not end with CRLF`);
-      // A copy: the bytes are the socket's.
-      this.#held = held === null ? Buffer.from(all) : all;
+      this.#held = all;
       return end;
     }
-    this.#held = null;
-    const to = at + found + 4 - before;
-    this.#headOver(all.toString("latin1", 0, found + 2));
+    this.#held = "";
+    const to = at + found + HEAD_END.length - before;
+    this.#headOver(all.slice(0, found + 2));
     return to;
   }
 
@@ -249,13 +251,6 @@ export class MessageReader {
     this.#besides += 1;
     return this.#must(byte !== LF && this.#besides <= MOST_HEAD_BYTES, byte === CR ? next : line);
   }
-}
-
-function hasBareLineFeed(bytes: Buffer): boolean {
-  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) {
-    if (bytes[at - 1] !== CR) return true;
-  }
-  return false;
 }
 
 function stateOf(framing: Framing): State {

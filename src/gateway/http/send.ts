@@ -6,9 +6,14 @@ const ONE_PIECE_BYTES = 64 * 1024;
 
 /**
  * Writes a head and what stands behind it: in one write where that can be, since a second one is a
- * second packet, and a second call. False when the other end is slower.
+ * second packet, and a second call. `bytes`: how long the body is. False when the other end is slower.
  */
-export function send(socket: Socket, { text, isAscii }: Lines, body: Buffer | string): boolean {
+export function send(
+  socket: Socket,
+  { text, isAscii }: Lines,
+  body: Buffer | string,
+  bytes = Buffer.byteLength(body),
+): boolean {
   if (typeof body !== "string") {
     // As text of single bytes it goes out in one piece with the head.
     return body.length > ONE_PIECE_BYTES
@@ -16,7 +21,7 @@ export function send(socket: Socket, { text, isAscii }: Lines, body: Buffer | st
       : socket.write(text + body.toString("latin1"), "latin1");
   }
   // Text of as many bytes as characters is ASCII, which latin1 writes the same and sooner.
-  if (Buffer.byteLength(body) === body.length) return socket.write(text + body, "latin1");
+  if (bytes === body.length) return socket.write(text + body, "latin1");
   return isAscii ? socket.write(text + body, "utf8") : inTwo(socket, text, body);
 }
 

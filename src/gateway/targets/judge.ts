@@ -1,3 +1,4 @@
+import { isAscii } from "node:buffer";
 import { type TokenCount, tokenCount } from "../../core/stream/frame.ts";
 import type { Exchanged } from "./exchange.ts";
 import type { Fault, Refused } from "./fault.ts";
@@ -8,7 +9,13 @@ import { retryAfterMs } from "./retry-after.ts";
  * wherever it is asked; or about this target, and then another may do better.
  */
 export type Verdict =
-  | { readonly kind: "answer"; readonly told: Answered; readonly usage: TokenCount | null }
+  | {
+      readonly kind: "answer";
+      readonly told: Answered;
+      /** Of a whole answer, as it came: as text where its bytes are its characters. */
+      readonly body: Buffer | string;
+      readonly usage: TokenCount | null;
+    }
   | {
       readonly kind: "refused";
       readonly why: Refused;
@@ -45,10 +52,12 @@ export function judgeChat(exchanged: Exchanged, streamed: boolean, nowMs: number
   if (exchanged.kind === "failed") return judgeFailure(exchanged);
   if (exchanged.kind === "stream") {
     return streamed
-      ? { kind: "answer", told: exchanged, usage: null }
+      ? { kind: "answer", told: exchanged, body: "", usage: null }
       : failed("nonsense", "a stream, though a whole answer was asked for");
   }
-  const body = parse(exchanged.body);
+  // Read once: what reads it further on would each make a text of it.
+  const text = isAscii(exchanged.body) ? exchanged.body.toString("latin1") : null;
+  const body = parse(text ?? exchanged.body);
   const error = errorOf(body);
   const why = error === null ? null : meaningOf(error);
   if (why !== null) {
@@ -58,7 +67,7 @@ export function judgeChat(exchanged: Exchanged, streamed: boolean, nowMs: number
   return (
     judgeStatus(status, error, retryAfterMs(exchanged.headers, nowMs)) ??
     (error === null
-      ? judgeAnswer(exchanged, body, streamed)
+      ? judgeAnswer(exchanged, text ?? exchanged.body, body, streamed)
       : { kind: "refused", why: "request", status, body: exchanged.body })
   );
 }
@@ -90,12 +99,17 @@ function judgeStatus(
   return null;
 }
 
-function judgeAnswer(told: Answered, body: Fields | null, streamed: boolean): Verdict {
+function judgeAnswer(
+  told: Answered,
+  body: Buffer | string,
+  fields: Fields | null,
+  streamed: boolean,
+): Verdict {
   const { status } = told;
-  if (status !== 200 || streamed || body === null || !isWhole(body.choices)) {
+  if (status !== 200 || streamed || fields === null || !isWhole(fields.choices)) {
     return failed("nonsense", `status ${status} without a chat completion`);
   }
-  return { kind: "answer", told, usage: tokenCount(body.usage) };
+  return { kind: "answer", told, body, usage: tokenCount(fields.usage) };
 }
 
 /** What an error says of the request itself, wherever it is asked; null when nothing. */
