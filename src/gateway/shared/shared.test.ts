@@ -58,6 +58,28 @@ describe("what threads share", () => {
     assert.deepEqual(health.order(["target-0", "other"], 0.5).names, ["other"]);
   });
 
+  it("shows to each thread what another found of a target's normal, and of its silence", () => {
+    const [one, other] = [1, 2].map((me) => new SharedEntries(shared.targets, me, () => 5));
+    const entry = one?.of("target-0") ?? assert.fail();
+    entry.slowBy = "pace";
+    Object.assign(entry.runs.pace, { normalMs: 50, nowMs: 500, nowAt: 7, since: 8, count: 9 });
+    Object.assign(entry.runs.firstToken, { normalMs: 20, windows: 3 });
+    Object.assign(entry, { heardAt: 11, silentAt: 12, probeFrom: 13, probeMs: 14, probes: 15 });
+    entry.times.pace.add(16);
+    const seen = other?.of("target-0") ?? assert.fail();
+    const { slowBy, heardAt, silentAt, probeFrom, probeMs, probes, runs, times } = seen;
+    assert.deepEqual(
+      [slowBy, heardAt, silentAt, probeFrom, probeMs, probes],
+      ["pace", 11, 12, 13, 14, 15],
+    );
+    const { normalMs, nowMs, nowAt, since, count, windows } = runs.pace;
+    assert.deepEqual([normalMs, nowMs, nowAt, since, count, windows], [50, 500, 7, 8, 9, 0]);
+    assert.deepEqual([runs.firstToken.normalMs, runs.firstToken.windows], [20, 3]);
+    assert.deepEqual([runs.wholeAnswer.normalMs, times.pace.newestMedian(8)], [0, 16]);
+    assert.deepEqual([seen.ejectedUntil, seen.succeeded, times.stall.count], [0, 0, 0]);
+    assert.equal(other?.of("target-1").slowBy, null);
+  });
+
   it("gives one trial of a returning target to one thread", async () => {
     eject("target-0");
     assert.equal(sum(await inThreads("trial", 1_000)), 1);
