@@ -14,14 +14,16 @@ import { rebuild } from "./rebuild.ts";
 const COUNT = 700;
 const ALL = { prefix: 0, bits: 0 };
 /** What the engine is set up for, and parameters with which it finds next to nothing. */
-const GOOD = { lists: 4, probes: 4 };
+const GOOD = { lists: 16, probes: 15 };
 const BAD = { lists: 400, probes: 1 };
 
-/** Directions that are all different, so that a search that looks in the wrong list misses. */
+/** Directions of length 1 that are all different, so that a search that looks in the wrong list misses. */
 function spread(at: number): EmbeddedChange {
   const one = embedded(`d${at}`, 1_000 + at);
+  const floats = Array.from({ length: 8 }, (_, n) => Math.sin((at + 1) * (n + 1) * 12.9898));
+  const length = Math.hypot(...floats);
   const vector = Buffer.from(one.vector, "base64");
-  for (let n = 0; n < 8; n += 1) vector.writeFloatLE(Math.sin((at + 1) * (n + 1) * 12.9898), n * 4);
+  for (const [n, value] of floats.entries()) vector.writeFloatLE(value / length, n * 4);
   return { ...one, vector: vector.toString("base64") };
 }
 
