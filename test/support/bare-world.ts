@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { AuditHistory } from "../../src/ports/audit.ts";
 import type { Bulk } from "../../src/ports/bulk.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { IndexStore } from "../../src/ports/index.ts";
@@ -10,8 +11,9 @@ import { INDEX } from "./agent-world.ts";
 /** What the parts of us-east's agent share, without an agent: for the tests of one part alone. */
 export function bareWorld(
   index: IndexStore,
-  { monotonic = () => 0, bulk }: { monotonic?: () => number; bulk?: Bulk } = {},
+  given: { monotonic?: () => number; bulk?: Bulk; traffic?: AuditHistory } = {},
 ): World {
+  const { monotonic = () => 0, bulk, traffic } = given;
   const clock: Clock = {
     ...{ now: monotonic, monotonic },
     sleep: async () => undefined,
@@ -27,6 +29,7 @@ export function bareWorld(
     audit: { append: fails, find: fails, close: fails },
     indexes: new Map([[INDEX, index]]),
     ...(bulk === undefined ? {} : { bulk }),
+    ...(traffic === undefined ? {} : { traffic }),
     logger: { info: () => undefined, warn: () => undefined },
   });
 }
