@@ -30,7 +30,7 @@ const N = {
   ejections: 3,
   ejectedUntil: 4,
   busyUntil: 5,
-  lastFailedAt: 6,
+  drainFailedAt: 6,
   /** 0 for null: no clock of ours is at 0 when a target fails. */
   troubledSince: 7,
   /** Twice: when the half began, requests, failures. */
@@ -178,11 +178,11 @@ class SharedEntry implements Entry {
   set busyUntil(value: number) {
     this.#numbers[N.busyUntil] = value;
   }
-  get lastFailedAt(): number {
-    return this.#get(N.lastFailedAt);
+  get drainFailedAt(): number {
+    return this.#get(N.drainFailedAt);
   }
-  set lastFailedAt(value: number) {
-    this.#numbers[N.lastFailedAt] = value;
+  set drainFailedAt(value: number) {
+    this.#numbers[N.drainFailedAt] = value;
   }
   get troubledSince(): number | null {
     return this.#get(N.troubledSince) || null;

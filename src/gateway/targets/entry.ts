@@ -22,7 +22,7 @@ export interface Entry {
   trying: boolean;
   busyUntil: number;
   lastFailure: string | null;
-  lastFailedAt: number;
+  drainFailedAt: number;
   /** When it first failed, or was left alone, without a success since. */
   troubledSince: number | null;
   window: readonly [Half, Half];
@@ -84,7 +84,7 @@ function freshEntry(now: number): Entry {
     trying: false,
     busyUntil: 0,
     lastFailure: null,
-    lastFailedAt: now,
+    drainFailedAt: now,
     troubledSince: null,
     window: freshWindow(now),
     times: {

@@ -132,8 +132,8 @@ export class Health {
       entry.failed += 1;
       entry.failedInARow += 1;
       entry.lastFailure = because;
-      entry.lastFailedAt = this.#clock.monotonic();
-      entry.troubledSince ??= entry.lastFailedAt;
+      entry.drainFailedAt = this.#clock.monotonic();
+      entry.troubledSince ??= entry.drainFailedAt;
       const window = this.#window(entry);
       window.requests += 1;
       window.failures += 1;
@@ -217,7 +217,7 @@ export class Health {
   /** One that nobody has asked since is not said to fail for ever. */
   #troubledForMs(entry: Entry, standing: Standing): number | null {
     const now = this.#clock.monotonic();
-    const fails = entry.failedInARow > 0 && now - entry.lastFailedAt <= 2 * HALF_WINDOW_MS;
+    const fails = entry.failedInARow > 0 && now - entry.drainFailedAt <= 2 * HALF_WINDOW_MS;
     if (entry.troubledSince === null || (standing === "in" && !fails)) return null;
     return now - entry.troubledSince;
   }
