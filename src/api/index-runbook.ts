@@ -31,7 +31,7 @@ export function indexRunbookOf(
     copies: regions.map((region) => ({ region, state: wholeCopy(index) })),
     maxLagMs: spec.indexes[index]?.maxLag ?? 0,
     request: { id: "runbook", index, to: null, acceptLoss: false, by: "runbook", at: now },
-    lastFailed: false,
+    drainFailed: false,
     sinceLastMoveMs: null,
     cooldownMs: spec.detection.cooldown,
   });

@@ -49,6 +49,7 @@ function assertAnswers(runbook: Runbook, spec: Spec, workflow: string): void {
   const flow = spec.workflows[workflow];
   assert.ok(flow);
   assert.equal(runbook.workflow, workflow);
+  assert.equal(runbook.indexMove?.decision.index?.name, indexOfOthers(spec, workflow));
   assert.ok(runbook.whoDeclares.includes(flow.declare.who));
   for (const signal of flow.declare.signals) assert.ok(runbook.signals.includes(signal));
   assert.ok(runbook.customers.startsWith(`${flow.customers.channel}: `));
@@ -224,4 +225,20 @@ test("shows how the release is changed and changed back, from what the regions r
   );
   const none = await runbookOf(null, { spec, release: null }, workflow, NOW);
   assert.equal(none.release, null);
+});
+
+/** The workflow's index, where another region may own it. */
+function indexOfOthers(spec: Spec, workflow: string): string | undefined {
+  const index = spec.workflows[workflow]?.retrieval?.index;
+  const users = Object.values(spec.workflows).filter((one) => one.retrieval?.index === index);
+  const regions = new Set(users.flatMap(({ primary, standbys }) => [primary, ...standbys]));
+  return regions.size > 1 ? index : undefined;
+}
+
+test("an index that a plan has moved is given back from where it is by now", async () => {
+  const spec = simSpec();
+  const owned = { index: "handbook", epoch: 3, region: "us-east", frozen: false };
+  const store = await storeWith({ [KEYS.ownership("handbook")]: owned });
+  const { indexMove } = await runbookOf(store, { spec, release: SIM_RELEASE }, WORKFLOW, NOW);
+  assert.deepEqual([indexMove?.decision.to, indexMove?.epoch], [["eu-west"], 4]);
 });

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
 import { KEYS } from "../model/keys.ts";
-import { operatorRequestSchema } from "../model/request.ts";
+import { indexRequestSchema, operatorRequestSchema } from "../model/request.ts";
 import type { Store } from "../ports/store.ts";
 import { SimClock } from "../sim/clock.ts";
 import { SIM_RELEASE, simSpec } from "../sim/estate.ts";
@@ -204,6 +204,42 @@ describe("a request for a move", () => {
     const [entry] = await store.list(KEYS.requests);
     assert.equal(operatorRequestSchema.parse(entry?.value).by, "alice");
   });
+});
+
+describe("a request for another owner of an index", () => {
+  const path = (index = "handbook") => `/v1/indexes/${index}/move`;
+
+  test("is left in the store for whoever leads, and handed back", async () => {
+    const { options, store } = await estate();
+    const body = JSON.stringify({ to: "us-east", by: "alice", acceptLoss: true });
+    const answer = await ask(options, path(), { method: "POST", body });
+    const request = { index: "handbook", to: "us-east", by: "alice", acceptLoss: true };
+    assert.deepEqual(answer, { status: 202, body: { ...request, id: "r1", at: NOW } });
+    const [entry] = await store.list(KEYS.indexRequests);
+    assert.deepEqual(indexRequestSchema.parse(entry?.value), answer.body);
+  });
+
+  test("without a body loses nothing, and lets the controller choose", async () => {
+    const { options } = await estate();
+    const { body } = await ask(options, path(), { method: "POST" });
+    assert.deepEqual([body.to, body.by, body.acceptLoss], [null, "operator", false]);
+  });
+
+  const refused: readonly (readonly [string, string, string, number, RegExp])[] = [
+    ["an unknown index", path("handbok"), "{}", 404, /no index "handbok"/],
+    ["an unknown region", path(), '{"to":"mars"}', 404, /no region "mars"/],
+    ["a misspelt member", path(), '{"acceptLosses":true}', 400, /acceptLosses/],
+    ["a torn body", path(), '{"to":', 400, /no JSON/],
+  ];
+  for (const [what, url, body, status, message] of refused) {
+    test(`is refused for ${what}, and nothing is left`, async () => {
+      const { options, store } = await estate();
+      const answer = await ask(options, url, { method: "POST", body });
+      assert.equal(answer.status, status);
+      assert.match(answer.body.error.message, message);
+      assert.deepEqual(await store.list(KEYS.indexRequests), []);
+    });
+  }
 });
 
 describe("an error", () => {

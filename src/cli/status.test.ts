@@ -183,3 +183,20 @@ test("a copy that nobody is answered from says why, and a vouched one up to when
   assert.match(lineWith({ standing, fault }), /, DAMAGED \(loss: 3 of 60 records are missing\)$/);
   assert.match(lineWith({ standing: { kind: "restoring", loaded: 5, total: 60 } }), /5 of 60/);
 });
+
+test("says who owns an index and what is thought of that, and which plan moves it", () => {
+  const owned = { index: "handbook", region: "us-east", epoch: 3, frozen: false, movingBy: null };
+  const lines = linesWith({
+    ownerships: [
+      { ...owned, lastDecision: "us-east owns handbook, and nothing speaks against it" },
+    ],
+    plans: [
+      { id: "p1", workflow: "index:handbook", kind: "move-index", at: "freeze-index-handbook" },
+    ],
+  });
+  assert.equal(
+    lineOf(lines, "index handbook"),
+    "index handbook: us-east owns handbook, and nothing speaks against it",
+  );
+  lineOf(lines, "move-index of index:handbook is at step freeze-index-handbook");
+});

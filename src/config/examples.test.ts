@@ -56,6 +56,11 @@ test("the demo keys that the examples print are the ones that they accept", () =
   assert.deepEqual(tenantsOf("gateway-only.yaml").acme?.keys, [sha256("tk-demo-acme")]);
 });
 
+test("the demo estate says how late its pipeline may be, and no demo lasts so long", () => {
+  const { spec } = loadSpec(join(examples, "estate/tideover.yaml"));
+  assert.equal(spec.indexes.handbook?.freshness?.maxAge, 24 * 3_600_000);
+});
+
 test("the release's fingerprints are those of the reference runtime that the demo starts", () => {
   const { body } = loadRelease(join(examples, "estate/release"));
   const { spec } = loadSpec(join(examples, "estate/tideover.yaml"));

@@ -75,9 +75,12 @@ describe("a damaged owner that nobody needs", () => {
     await world.until("a plan failed", () => plans(world).length === 1 && atPeace(world));
     assert.equal(owned(world), EU);
     assert.equal(world.ownership().epoch, 1, "nothing was changed");
+    const drained = () => world.plans().at(-1)?.plan.decision.index?.drained;
+    assert.equal(drained(), true);
     assert.match(told(world, "plan").at(-1) ?? "", /is not accepted: digests/);
     c1.agents.proveIndex = proveIndex;
     await world.until("us-east owns it", () => owned(world) === US);
+    assert.equal(drained(), true, "that a copy was not accepted says nothing of its owner's log");
   });
 
   test("whose log cannot be followed to its end is left without that, where nothing is known to be lost", async () => {

@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { embedded, INDEX } from "../../test/support/agent-world.ts";
+import { bareWorld } from "../../test/support/bare-world.ts";
 import { packEntries } from "../core/reconcile/packed-records.ts";
 import type { LogEntry } from "../model/change.ts";
 import { ENTRIES_MEDIA } from "../model/index-snapshot.ts";
 import type { Ownership } from "../model/intent.ts";
 import type { Position } from "../model/position.ts";
-import { simSpec } from "../sim/estate.ts";
 import { MemoryIndex } from "../sim/index.ts";
-import { MemoryBackend, MemoryStore } from "../sim/store.ts";
 import { HEADERS } from "../wire/headers.ts";
 import type { LocalIndex } from "./local-index.ts";
 import { followStream } from "./pull-pages.ts";
-import { World } from "./world.ts";
+import type { World } from "./world.ts";
 
 /** The stream's side of a replica, on a clock that only the owner's answers move. */
 
@@ -40,23 +39,7 @@ beforeEach(async () => {
   own = new MemoryIndex();
   await owner.append(OWNER.epoch, [embedded("a")]);
   await own.apply(await owner.entriesAfter(0, 9));
-  const time = () => now;
-  const clock = {
-    ...{ now: time, monotonic: time },
-    sleep: async () => undefined,
-    after: () => () => undefined,
-  };
-  world = new World({
-    ...{ region: "us-east", host: "127.0.0.1", port: 0, spec: simSpec(), release: null },
-    ...{ golden: new Map(), canaryKeys: new Map(), token: "t", clock },
-    store: new MemoryStore(new MemoryBackend(clock)),
-    releases: { fetch: fails, verify: fails },
-    probe: { exchange: fails },
-    audit: { append: fails, find: fails, close: fails },
-    indexes: new Map([[INDEX, own]]),
-    bulk: { get: answer },
-    logger: { info: () => undefined, warn: () => undefined },
-  });
+  world = bareWorld(own, { monotonic: () => now, bulk: { get: answer } });
   world.book.obey(OWNER);
   local = world.index(INDEX);
   local.wasLevel(now, OWNER.epoch);

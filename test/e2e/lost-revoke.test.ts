@@ -44,11 +44,6 @@ describe("a revoke that a failover loses", () => {
 
   const revoke = () => send({ op: "delete", id: REVOKED, sourceTime: Date.now() });
 
-  function signalAgent(region: string, name: NodeJS.Signals): void {
-    const found = up.supervisor.processes().find((one) => one.name === `agent:${region}`);
-    process.kill(found?.pid ?? assert.fail(`${region} has no agent`), name);
-  }
-
   async function askWith(position: string, workflow = "support-search"): Promise<Told> {
     const client = callerOf(up, US).withOptions({
       defaultHeaders: { [HEADERS.minPosition]: position },
@@ -61,10 +56,10 @@ describe("a revoke that a failover loses", () => {
       const [eu, us] = [await seqIn(EU), await seqIn(US)];
       return eu !== undefined && eu > 0 && eu === us;
     });
-    signalAgent(US, "SIGSTOP");
+    up.supervisor.signalProcess(`agent:${US}`, "SIGSTOP");
     const position = await revoke();
     await up.faults.killRegion(EU, 600_000);
-    signalAgent(US, "SIGCONT");
+    up.supervisor.signalProcess(`agent:${US}`, "SIGCONT");
     await eventually("us-east to serve and own the index", async () => {
       const { workflows, ownerships, plans } = await up.control.status();
       const all = workflows.every(({ serving }) => serving.join() === US);

@@ -68,6 +68,17 @@ describe("asking an agent", () => {
     );
   });
 
+  it("asks for a whole copy of an index to be proven, with all of its patience", async () => {
+    const position = { seq: 9, digest: "d", sourceTime: 1, count: 9 };
+    const proof = { accepted: false, position, because: "digests: the sums do not make up d" };
+    const { agents, asked } = agentsWith(answer(200, proof));
+    assert.deepEqual(await agents.proveIndex("us-east", "handbook", 60_000), proof);
+    assert.deepEqual(
+      asked.map(({ url, timeoutMs }) => [url, timeoutMs]),
+      [["http://127.0.0.1:7201/tideover/v1/indexes/handbook/prove", 60_000]],
+    );
+  });
+
   it("takes an agent's refusal of a release as final, in the agent's words", async () => {
     for (const code of ["RELEASE_INVALID", "RELEASE_TAMPERED"]) {
       const { agents } = agentsWith(answer(422, { error: { code, message: "nobody signed it" } }));

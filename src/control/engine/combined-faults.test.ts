@@ -120,7 +120,7 @@ function thought(moment: Moment, faults: Faults, sinceMs = 8_000): Thought {
     snapshot: null,
     gateways: new Map(),
   };
-  return think(spec, seen, () => ({ sinceLastMoveMs: null, cooldownMs: 0, lastFailed: false }));
+  return think(spec, seen, () => ({ sinceLastMoveMs: null, cooldownMs: 0, drainFailed: false }));
 }
 
 /** What a region's agent reports of its copy: for 5 s, unless it is dead. */

@@ -18,6 +18,9 @@ export interface Moves {
 /** Rest after an unplanned plan that never opened traffic: it may be tried again soon. */
 const RETRY_REST_MS = 5_000;
 
+/** An owner that could not be drained is tried again after so long: it may be mended by then. */
+const DRAIN_AGAIN_MS = 600_000;
+
 interface LastUnplanned {
   readonly endedAt: number;
   readonly restMs: number;
@@ -25,11 +28,15 @@ interface LastUnplanned {
 
 /** `cooldownMs`: the spec's least time between two unplanned moves that did open traffic. */
 export function createMoves(clock: Clock, cooldownMs: number): Moves {
-  const lastPlans = new Map<string, { readonly id: string; readonly failed: boolean }>();
+  const lastPlans = new Map<string, string>();
+  /** When the last plan of an index failed at draining its owner (monotonic ms). */
+  const undrained = new Map<string, number>();
   const unplanned = new Map<string, LastUnplanned>();
 
   function note(plan: Plan, state: PlanState, agoMs: number): void {
-    lastPlans.set(plan.workflow, { id: plan.id, failed: state.status === "failed" });
+    lastPlans.set(plan.workflow, plan.id);
+    if (failedToDrain(plan, state)) undrained.set(plan.workflow, clock.monotonic() - agoMs);
+    else undrained.delete(plan.workflow);
     if (!isUnplanned(plan)) return;
     const restMs = hasMoved(plan, state) ? cooldownMs : Math.min(cooldownMs, RETRY_REST_MS);
     unplanned.set(plan.workflow, { endedAt: clock.monotonic() - agoMs, restMs });
@@ -38,19 +45,21 @@ export function createMoves(clock: Clock, cooldownMs: number): Moves {
   return {
     async load(store) {
       lastPlans.clear();
+      undrained.clear();
       unplanned.clear();
       for (const { plan, state } of await overPlans(store)) {
         note(plan, state, agoByWallClock(state, clock));
       }
     },
     ended: (plan, state) => note(plan, state, 0),
-    lastPlan: (subject) => lastPlans.get(subject)?.id ?? null,
+    lastPlan: (subject) => lastPlans.get(subject) ?? null,
     restOf(subject) {
       const last = unplanned.get(subject);
-      const lastFailed = lastPlans.get(subject)?.failed ?? false;
-      if (last === undefined) return { sinceLastMoveMs: null, cooldownMs, lastFailed };
-      const sinceLastMoveMs = clock.monotonic() - last.endedAt;
-      return { sinceLastMoveMs, cooldownMs: last.restMs, lastFailed };
+      const now = clock.monotonic();
+      const at = undrained.get(subject);
+      const drainFailed = at !== undefined && now - at < DRAIN_AGAIN_MS;
+      if (last === undefined) return { sinceLastMoveMs: null, cooldownMs, drainFailed };
+      return { sinceLastMoveMs: now - last.endedAt, cooldownMs: last.restMs, drainFailed };
     },
   };
 }
@@ -64,6 +73,14 @@ function hasMoved(plan: Plan, state: PlanState): boolean {
   const last = plan.decision.kind === "move-index" ? "promote-index" : "open-traffic";
   const at = plan.steps.findIndex(({ kind }) => kind === last);
   return state.steps[at]?.status === "done";
+}
+
+function failedToDrain({ decision, steps }: Plan, state: PlanState): boolean {
+  if (decision.kind !== "move-index") return false;
+  return state.steps.some(({ status }, at) => {
+    const kind = steps[at]?.kind;
+    return status === "failed" && (kind === "freeze-index" || kind === "catch-up-index");
+  });
 }
 
 /** Oldest first. By epoch, since that only grows; the wall clock decides between equals only. */

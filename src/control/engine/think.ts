@@ -24,8 +24,8 @@ import { trialsOf } from "./trials.ts";
 export interface Rest {
   readonly sinceLastMoveMs: number | null;
   readonly cooldownMs: number;
-  /** The last plan of it did not succeed. */
-  readonly lastFailed: boolean;
+  /** Of an index: the last plan of it failed at draining its owner, not long ago. */
+  readonly drainFailed: boolean;
 }
 
 export interface WorkflowThought {

@@ -21,8 +21,8 @@ export interface IndexDecisionInput {
   /** How far a replica may lag, in ms: what may be lost where no workflow says so. */
   readonly maxLagMs: number;
   readonly request: IndexRequest | null;
-  /** The last plan that moved this index alone did not succeed. */
-  readonly lastFailed: boolean;
+  /** The last plan that moved this index alone failed at draining its owner, not long ago. */
+  readonly drainFailed: boolean;
   readonly sinceLastMoveMs: number | null;
   readonly cooldownMs: number;
 }

@@ -59,7 +59,7 @@ function input(over: Partial<IndexDecisionInput> = {}): IndexDecisionInput {
     copies: [copy(EU), copy(US)],
     maxLagMs: 5_000,
     request: null,
-    lastFailed: false,
+    drainFailed: false,
     sinceLastMoveMs: null,
     cooldownMs: 30_000,
     ...over,
@@ -257,7 +257,7 @@ describe("who shall own an index", () => {
   test("the owner is drained, unless it cannot be asked or a plan has failed at it", () => {
     const drained = (over: Partial<IndexDecisionInput>) => decideIndex(input(over)).index?.drained;
     assert.equal(drained({}), true);
-    assert.equal(drained({ lastFailed: true }), false);
+    assert.equal(drained({ drainFailed: true }), false);
     assert.equal(drained({ copies: [copy(EU, { readable: false }), copy(US)] }), false);
   });
 
@@ -286,7 +286,7 @@ describe("who shall own an index", () => {
       serving: fc.subarray([EU, US, AP], { minLength: 1 }),
       required: fc.boolean(),
       lagMs: fc.nat(9_000),
-      lastFailed: fc.boolean(),
+      drainFailed: fc.boolean(),
       request: fc.constantFrom(null, asked, { ...asked, to: AP }, { ...asked, acceptLoss: true }),
     });
     fc.assert(

@@ -158,14 +158,14 @@ function move(
 
 /**
  * Whether the owner can be asked for its last change. Its log is not what is damaged, mostly; if a
- * plan has failed at it, the next one does without.
+ * plan has failed at that, the next one does without.
  */
 function canDrain(input: IndexDecisionInput): boolean {
   const { region } = input.ownership;
   const health = outageOf(input, region)?.health;
   const heard = corruptionOf(input, region)?.health !== "unknown";
   const readable = stateOf(input, region)?.readable !== false;
-  return isAlive(health) && heard && readable && !input.lastFailed;
+  return isAlive(health) && heard && readable && !input.drainFailed;
 }
 
 function atRest(input: IndexDecisionInput): string {

@@ -1,6 +1,9 @@
 import type { Finding } from "../../core/reconcile/scrub.ts";
 import type { IndexFault, IndexScrub } from "../../model/index-health.ts";
+import type { RangeRef } from "../../model/record.ts";
 import { Mutex } from "../mutex.ts";
+
+const NO_RANGES: readonly RangeRef[] = [];
 
 /**
  * What is known of one copy's health. All of it may be lost: the quarantine itself is kept by the
@@ -20,6 +23,12 @@ export class IndexHealth {
   proveAfter = Number.NEGATIVE_INFINITY;
   /** The pass under way: where it goes on (a range key), and what it has seen. */
   readonly pass = { next: 0, records: 0, versions: new Map<string, number>() };
+  /** What callers ask for: where it is, which of it comes next, and when (monotonic ms) that was read. */
+  readonly hot = {
+    ranges: NO_RANGES,
+    next: 0,
+    readAt: Number.NEGATIVE_INFINITY,
+  };
   /** Records by the embedding version that they name, in the last whole pass. */
   versions: ReadonlyMap<string, number> = new Map();
   #wholeAt: number | null = null;

@@ -4,6 +4,7 @@ import { LEAF_BITS, type RangeRef, type StoredRecord } from "../../model/record.
 import type { LocalIndex } from "../local-index.ts";
 import type { World } from "../world.ts";
 import type { Looked } from "./health.ts";
+import { hotRanges } from "./hot.ts";
 
 /** A copy of so many records is looked at as a whole at every turn. */
 const SMALL = 1_000;
@@ -17,14 +18,32 @@ const KEYS = 2 ** 32;
 
 /**
  * Looks at the next share of a copy: of a small one at all of it, of a large one at as much as lets
- * every record be seen once in the time that the spec gives.
+ * every record be seen once in the time that the spec gives, and at some of what callers ask for.
  */
 export async function scrubSome(world: World, local: LocalIndex): Promise<Looked> {
   const { count } = await local.store.position();
   const { interval } = world.options.spec.detection;
   const everyMs = world.indexSpec(local.name)?.scrub.everyRecordOnce ?? interval;
   const share = Math.max(LEAST, Math.ceil((count * interval) / everyMs));
-  return scrub(world, local, count <= SMALL ? count : share);
+  if (count <= SMALL) return scrub(world, local, count);
+  const hot = await scrubHot(world, local, count);
+  const looked = await scrub(world, local, share);
+  return {
+    findings: [...hot.findings, ...looked.findings],
+    records: hot.records + looked.records,
+  };
+}
+
+async function scrubHot(world: World, local: LocalIndex, count: number): Promise<Looked> {
+  const key = world.options.digestKeys?.get(local.name);
+  const findings: Finding[] = [];
+  let records = 0;
+  for (const range of await hotRanges(world, local, key)) {
+    const held = await local.writing.run(() => lookAt(local, range, count, key));
+    findings.push(...held.findings);
+    records += held.records.length;
+  }
+  return { findings, records };
 }
 
 /** Looks at every record now, from the beginning. */

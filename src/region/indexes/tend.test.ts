@@ -268,6 +268,26 @@ describe("orders to an agent", () => {
   const verify = AGENT_PATHS.verify(INDEX);
   const repair = AGENT_PATHS.repair(INDEX);
 
+  it("to prove itself: accepted when all is as written, and refused and quarantined when not", async () => {
+    await bothLevel();
+    const proven = await world.us.ask("POST", AGENT_PATHS.prove(INDEX), {});
+    assert.partialDeepStrictEqual(proven, { status: 200, body: { accepted: true } });
+    assert.match(JSON.stringify(proven.body), /contents: all 60 records are what was written/);
+    world.us.index.tamper("d7", { text: "no" });
+    const refused = await world.us.ask("POST", AGENT_PATHS.prove(INDEX), {});
+    assert.partialDeepStrictEqual(refused, { status: 200, body: { accepted: false } });
+    assert.match(JSON.stringify(refused.body), /corruption: /);
+    assert.ok(said(world.us, /quarantines its copy of handbook/));
+  });
+
+  it("to prove itself: accepted although its owner's copy is damaged, which proves nothing against it", async () => {
+    await bothLevel();
+    await world.eu.index.quarantine("3 records differ");
+    world.eu.index.tamper("d7", null);
+    const proven = await world.us.ask("POST", AGENT_PATHS.prove(INDEX), {});
+    assert.partialDeepStrictEqual(proven, { status: 200, body: { accepted: true } });
+  });
+
   it("to verify: a whole copy, level with its owner by its sums", async () => {
     await bothLevel();
     const { status, body } = await world.us.ask("POST", verify, {});

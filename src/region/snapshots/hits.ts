@@ -9,11 +9,15 @@ const NEWEST = 50_000;
  * audit log, which is kept anyway and outlives every process; a counter in the request path would
  * cost each request, and know nothing after a restart. The agents' own questions do not count.
  */
-export async function hitsOf(world: World, { name }: LocalIndex): Promise<Map<string, number>> {
+export async function hitsOf(
+  world: World,
+  { name }: LocalIndex,
+  newest = NEWEST,
+): Promise<Map<string, number>> {
   const { traffic, spec } = world.options;
   const hits = new Map<string, number>();
   if (traffic === undefined) return hits;
-  for await (const { workflow, sources, requestId } of traffic.newest(NEWEST)) {
+  for await (const { workflow, sources, requestId } of traffic.newest(newest)) {
     if (sources.length === 0 || world.isOwnId(requestId)) continue;
     if (spec.workflows[workflow ?? ""]?.retrieval?.index !== name) continue;
     for (const id of sources) hits.set(id, (hits.get(id) ?? 0) + 1);
