@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { copyOf, hitIds, upsert, vector } from "../../../test/contract/index-support.ts";
+import { copyOf, deletion, hitIds, upsert, vector } from "../../../test/contract/index-support.ts";
+import { joined } from "../../core/reconcile/vectors.ts";
 import { type HnswSpec, hnswSchema } from "../../model/index-engine.ts";
 import { pgliteServer } from "./pglite.fixture.ts";
 
@@ -14,6 +15,7 @@ describe("an approximate pgvector index", () => {
     return [Math.cos(angle), Math.sin(angle), n / 1e6, 0, 0, 0, 0, 0];
   };
   const query = { vector: vector(...at(0)), k: 5 };
+  const bytesOf = (numbers: readonly number[]) => new Uint8Array(vector(...numbers).buffer);
 
   /** A thousand documents of another tenant's that are all nearer than acme's ten. */
   async function crowded(hnsw: HnswSpec = HNSW) {
@@ -107,6 +109,40 @@ describe("an approximate pgvector index", () => {
     await beside(`CREATE INDEX ${graph?.name} ON records
       USING hnsw ((vector::vector(8)) vector_cosine_ops) WITH (m = 2, ef_construction = 4)`);
     assert.match((await index.facts()).faults.join(), /built with ef_construction=4, m=2/);
+  });
+
+  it("walks a graph for each of a record's vectors, and finds those of zeros beside it", async () => {
+    const { index, beside } = await crowded();
+    const next = (n: number) => (n === 0 ? [0, 0, 0] : [1, n / 1e3, 0]);
+    const both = Array.from({ length: 300 }, (_, n) => {
+      const parts = [
+        { model: { version: "lex-1", dimensions: 8 }, bytes: bytesOf(at(90 + n / 10, n)) },
+        { model: { version: "lex-2", dimensions: 3 }, bytes: bytesOf(next(n)) },
+      ];
+      const { embedding, vector: laid } = joined(parts);
+      const base64 = Buffer.from(laid).toString("base64");
+      return upsert(`both-${n}`, { embedding, vector: base64, audience: "bolt" });
+    });
+    await index.append(1, both);
+    await beside("ANALYZE records");
+    const old = { ...query, audiences: ["bolt"], vector: vector(...at(90)), k: 3 };
+    assert.deepEqual(await walks(() => hitIds(index, old)), ["both-0", "both-1", "both-2"]);
+    const [found, exact] = [
+      await walks(() => hitIds(index, { ...query, audiences: ["acme", "bolt"] })),
+      await hitIds(index, { ...query, audiences: ["acme", "bolt"], exact: true }),
+    ];
+    assert.deepEqual(found, exact);
+    const others = await index.recordsIn({ prefix: 0, bits: 0 });
+    const gone = others.filter(({ id }) => !id.startsWith("both-")).map(({ id }) => deletion(id));
+    await index.append(1, gone);
+    const asked = { audiences: ["bolt"], embedding: "lex-2", vector: vector(1, 0, 0) };
+    const walked = await walks(() => hitIds(index, { ...asked, k: 300 }));
+    assert.deepEqual(walked, await hitIds(index, { ...asked, k: 300, exact: true }));
+    assert.deepEqual([walked[0], walked.at(-1)], ["both-1", "both-0"]);
+    const plan = await beside(`${BY_GRAPH}; EXPLAIN SELECT id FROM records
+      WHERE embedding = '${both[0]?.embedding}'
+      ORDER BY subvector(vector, 9, 3)::vector(3) <=> '[1,0,0]' LIMIT 5`);
+    assert.match(JSON.stringify(plan), /Index Scan using graph_[0-9a-f]+_8_3_/);
   });
 
   it("builds the graph of a restore before it takes its place", async () => {

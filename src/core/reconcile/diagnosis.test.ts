@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { IndexFaultKind } from "../../model/index-health.ts";
+import { spellingOf } from "../../model/vectors.ts";
 import { diagnose, type IndexMeasures } from "./diagnosis.ts";
+
+const BOTH = spellingOf([
+  { version: "minilm-1", dimensions: 384 },
+  { version: "minilm-2", dimensions: 768 },
+]);
 
 const WELL: IndexMeasures = {
   count: { expected: 1_000, found: 1_000 },
@@ -103,6 +109,22 @@ const CASES: readonly Case[] = [
     },
     kind: "embedding-skew",
     because: "500 of 1000 records are embedded as minilm-2, questions as minilm-1",
+  },
+  {
+    name: "vectors of a second version in half of the records, beside those that are asked with",
+    but: { embeddings: { "minilm-1": 500, [BOTH]: 500 } },
+    kind: null,
+  },
+  {
+    name: "the same, and a release that asks with the second one",
+    but: { embeddings: { "minilm-1": 500, [BOTH]: 500 }, embedding: "minilm-2" },
+    kind: "embedding-skew",
+    because: "500 of 1000 records are embedded as minilm-1, questions as minilm-2",
+  },
+  {
+    name: "the same, and no release: what all have can be asked",
+    but: { embeddings: { "minilm-1": 500, [BOTH]: 500 }, embedding: null },
+    kind: null,
   },
   {
     name: "two embedding versions, and no release to say which",
