@@ -27,6 +27,9 @@ export function probeOfGateway(tools: ProbeTools, base: string | undefined): Pro
   return (boundMs) => signOfLife(tools, tools.pools.place(base, HEALTH), {}, boundMs);
 }
 
+/** A timer is late by a thirtieth anyway; by more, and this process had no time. */
+const LATE_MS = 100;
+
 type ProbeTools = Pick<Tools, "pools" | "clock" | "keys">;
 
 /**
@@ -43,12 +46,22 @@ function signOfLife(
   return new Promise((resolve) => {
     const connections = pools.apart(place);
     let sent = false;
+    let callOff = (): void => undefined;
     const end = (how: ProbeEnd): void => {
       callOff();
       resolve(how);
       connections.destroy();
     };
-    const callOff = clock.after(boundMs, () => end(sent ? "silent" : "unreached"));
+    const waitFor = (ms: number): void => {
+      const due = clock.monotonic() + ms;
+      callOff = clock.after(ms, () => {
+        const lateMs = clock.monotonic() - due;
+        // We slept, and an answer may lie unread, or our own request unsent.
+        if (lateMs > LATE_MS) waitFor(boundMs);
+        else setImmediate(() => end(sent ? "silent" : "unreached"));
+      });
+    };
+    waitFor(boundMs);
     const listener: Listener = {
       onSend: () => {
         sent = true;

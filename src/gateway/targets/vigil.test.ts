@@ -122,15 +122,30 @@ describe("the watch over those who wait for a target", () => {
     assert.equal(cuts.length, 1);
   });
 
-  it("forgives a silence in which we slept ourselves", async () => {
-    const { clock, probes, cuts, begin, pass, end } = world(true);
-    begin();
+  it("reads what came while we slept ourselves, before it calls that a silence", async () => {
+    const { clock, cuts, begin, pass, end } = world(true);
+    const wait = begin();
     await pass(450);
     await end("silent");
     clock.forward(60_000);
     await realClock.sleep(0);
     assert.deepEqual(cuts, []);
-    assert.equal(probes.length, 1);
+    wait.heard();
+    await pass(200);
+    assert.deepEqual(cuts, []);
+  });
+
+  it("moves on all the same when nothing had come, though each look is late", async () => {
+    const { clock, cuts, begin, end } = world(true);
+    const late = async (): Promise<void> => {
+      clock.forward(500);
+      await realClock.sleep(0);
+    };
+    begin();
+    for (let i = 0; i < 4; i++) await late();
+    await end("silent");
+    for (let i = 0; i < 2; i++) await late();
+    assert.equal(cuts.length, 1);
   });
 
   it("counts as slow who is late, before it has answered, and once", async () => {

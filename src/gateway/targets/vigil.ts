@@ -73,6 +73,8 @@ export class Wait implements Attendance {
   }
 
   heard(): void {
+    // What is usual before the first word says nothing of the pauses between the next ones.
+    if (this.heardAt === null) this.doubtMs = null;
     this.heardAt = this.#clock.monotonic();
     this.#post.entry.heardAt = this.heardAt;
   }
@@ -98,6 +100,8 @@ interface Post {
   readonly waits: Set<Wait>;
   lookedAt: number;
   isLooking: boolean;
+  /** We slept before the newest look. */
+  isUnread: boolean;
   isProbing: boolean;
   /** Probes in a row that proved nothing. */
   vain: number;
@@ -136,7 +140,7 @@ export class Vigil {
     const known = this.#posts.get(name);
     if (known !== undefined) return known;
     const entry = this.#known.entry(name);
-    const state = { lookedAt: 0, isLooking: false, isProbing: false, vain: 0 };
+    const state = { lookedAt: 0, isLooking: false, isUnread: false, isProbing: false, vain: 0 };
     const post = { name, entry, waits: new Set<Wait>(), ...state, unansweredSince: null };
     this.#posts.set(name, post);
     return post;
@@ -156,9 +160,10 @@ export class Vigil {
     post.isLooking = false;
     if (post.waits.size === 0) return;
     this.#keepLooking(post);
-    // What came meanwhile is not read yet, and our own sleep must not be theirs.
-    if (slept) post.unansweredSince = null;
-    else this.#judge(post, now);
+    // What came meanwhile is not read yet, and our own sleep must not be theirs. By the next look
+    // it is, also when that one is late again, as each is on a machine that is full.
+    post.isUnread = slept && !post.isUnread;
+    if (!post.isUnread) this.#judge(post, now);
   }
 
   #judge(post: Post, now: number): void {
@@ -249,7 +254,9 @@ export class Vigil {
   #lives({ entry, waits }: Post, since: number): void {
     const now = this.#clock.monotonic();
     entry.probeMs = Math.max(1, now - since, entry.probeMs * FORGETS);
-    for (const wait of waits) wait.doubtMs = 2 * Math.max(DOUBT_LEAST_MS, now - wait.lastAt);
+    for (const wait of waits) {
+      wait.doubtMs = Math.max(this.#doubtMs(wait), 2 * (now - wait.lastAt));
+    }
   }
 }
 
