@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
 import { type Inbound, InboundRequest, type Line } from "./inbound.ts";
 import { BadMessage, type Headers, type Lines, linesOf } from "./message.ts";
-import { readingRequests } from "./reader.ts";
+import { type Heard, readingRequests } from "./reader.ts";
+import type { RequestHead } from "./request-head.ts";
 import { send } from "./send.ts";
 
 /** All times in milliseconds. */
@@ -47,16 +48,10 @@ const MALFORMED = new Error("the caller's request is malformed");
  * One caller's connection. One request is under way at a time; those behind it wait, with their
  * bytes. A byte that is no request's ends it.
  */
-export class Caller implements Line {
+export class Caller implements Line, Heard<RequestHead> {
   readonly #house: House;
   readonly #socket: Socket;
-  readonly #reader = readingRequests({
-    onHead: (head) => {
-      this.#request = new InboundRequest(this, head);
-      this.#isNew = true;
-    },
-    onBody: (piece) => this.#request?.push(piece),
-  });
+  readonly #reader = readingRequests(this);
   /** The one under way, until it is answered and all of it was read. */
   #request: InboundRequest | null = null;
   /** It was not yet handed over. */
@@ -84,6 +79,15 @@ export class Caller implements Line {
     // Without a listener, an error of a caller's socket would end the process.
     socket.on("error", () => this.#request?.leave(BROKE));
     socket.on("close", () => this.#closed());
+  }
+
+  onHead(head: RequestHead): void {
+    this.#request = new InboundRequest(this, head);
+    this.#isNew = true;
+  }
+
+  onBody(piece: Buffer): void {
+    this.#request?.push(piece);
   }
 
   get isKept(): boolean {

@@ -2,7 +2,7 @@ import { isIP, type NetConnectOpts, connect as netConnect, type Socket } from "n
 import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
 import type { AnswerHead } from "./answer-head.ts";
 import { type Headers, linesOf } from "./message.ts";
-import { readingAnswers } from "./reader.ts";
+import { type Heard, readingAnswers } from "./reader.ts";
 import { send } from "./send.ts";
 
 /** Whom a connection goes to, and what it needs of the world. */
@@ -69,16 +69,10 @@ const BEFORE_MS = 2_000;
  * One connection with one request at a time: none is sent before the answer to the one before is
  * over. Bytes that nobody asked for close it.
  */
-export class Connection implements Sending {
+export class Connection implements Sending, Heard<AnswerHead> {
   readonly #owner: Owner;
   readonly #socket: Socket;
-  readonly #reader = readingAnswers({
-    onHead: (head) => {
-      this.#head = head;
-      this.#listener?.onHead(head);
-    },
-    onBody: (piece) => this.#listener?.onBody(piece),
-  });
+  readonly #reader = readingAnswers(this);
   /** Of the present request; null while there is none. */
   #listener: Listener | null = null;
   #head: AnswerHead | null = null;
@@ -126,6 +120,15 @@ export class Connection implements Sending {
     this.#reader.begin();
     this.#wrote = true;
     writeRequest(this.#socket, asked);
+  }
+
+  onHead(head: AnswerHead): void {
+    this.#head = head;
+    this.#listener?.onHead(head);
+  }
+
+  onBody(piece: Buffer): void {
+    this.#listener?.onBody(piece);
   }
 
   abort(reason: Error): void {

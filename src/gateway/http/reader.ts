@@ -23,26 +23,7 @@ const SEMICOLON = 59;
 
 /** Reads the answers of one server. */
 export function readingAnswers(heard: Heard<AnswerHead>): MessageReader {
-  let head: AnswerHead | null = null;
-  return new MessageReader({
-    whose: "its answer",
-    plain: false,
-    judge: (text, nth) => {
-      const read = readAnswerHead(text);
-      if (read.status < 200) return early(read.status, nth);
-      head = read;
-      return read.framing;
-    },
-    onHead: () => head !== null && heard.onHead(head),
-    onBody: (piece) => heard.onBody(piece),
-  });
-}
-
-function early(status: number, nth: number): null {
-  // Nobody asked for another protocol, and what follows would be in it.
-  if (status === 101) throw new BadMessage("it changed the protocol");
-  if (nth > MOST_EARLY) throw new BadMessage("it announces answers without end");
-  return null;
+  return new MessageReader(new AnswerReading(heard));
 }
 
 /**
@@ -50,17 +31,7 @@ function early(status: number, nth: number): null {
  * them here, and each reader of them that goes its own way is a way to smuggle.
  */
 export function readingRequests(heard: Heard<RequestHead>): MessageReader {
-  let head: RequestHead | null = null;
-  return new MessageReader({
-    whose: "the request",
-    plain: true,
-    judge: (text) => {
-      head = readRequestHead(text);
-      return head.framing;
-    },
-    onHead: () => head !== null && heard.onHead(head),
-    onBody: (piece) => heard.onBody(piece),
-  });
+  return new MessageReader(new RequestReading(heard));
 }
 
 /** What is read, and who is told. */
@@ -69,10 +40,71 @@ interface Reading {
   /** Lines end with CRLF from the first on, and chunks have neither extensions nor trailers. */
   readonly plain: boolean;
   /** Judges the nth head, from 1; null when the message's own is still to come. */
-  readonly judge: (text: string, nth: number) => Framing | null;
+  judge(text: string, nth: number): Framing | null;
   /** The head was judged. The reader may be stopped from here on. */
-  readonly onHead: () => void;
-  readonly onBody: (piece: Buffer) => void;
+  onHead(): void;
+  onBody(piece: Buffer): void;
+}
+
+class AnswerReading implements Reading {
+  readonly whose = "its answer";
+  readonly plain = false;
+  readonly #heard: Heard<AnswerHead>;
+  #head: AnswerHead | null = null;
+
+  constructor(heard: Heard<AnswerHead>) {
+    this.#heard = heard;
+  }
+
+  judge(text: string, nth: number): Framing | null {
+    const head = readAnswerHead(text);
+    if (head.status < 200) return early(head.status, nth);
+    this.#head = head;
+    return head.framing;
+  }
+
+  onHead(): void {
+    const head = this.#head;
+    this.#head = null;
+    if (head !== null) this.#heard.onHead(head);
+  }
+
+  onBody(piece: Buffer): void {
+    this.#heard.onBody(piece);
+  }
+}
+
+class RequestReading implements Reading {
+  readonly whose = "the request";
+  readonly plain = true;
+  readonly #heard: Heard<RequestHead>;
+  #head: RequestHead | null = null;
+
+  constructor(heard: Heard<RequestHead>) {
+    this.#heard = heard;
+  }
+
+  judge(text: string): Framing {
+    this.#head = readRequestHead(text);
+    return this.#head.framing;
+  }
+
+  onHead(): void {
+    const head = this.#head;
+    this.#head = null;
+    if (head !== null) this.#heard.onHead(head);
+  }
+
+  onBody(piece: Buffer): void {
+    this.#heard.onBody(piece);
+  }
+}
+
+function early(status: number, nth: number): null {
+  // Nobody asked for another protocol, and what follows would be in it.
+  if (status === 101) throw new BadMessage("it changed the protocol");
+  if (nth > MOST_EARLY) throw new BadMessage("it announces answers without end");
+  return null;
 }
 
 type State =

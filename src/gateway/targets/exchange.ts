@@ -78,7 +78,7 @@ export function exchange(pools: Pools, clock: Clock, upstream: Upstream): Promis
  * The listener of one request. Its calls come straight from the socket: a readable stream between
  * the two, and a loop to read that, would cost as much as all else that a request needs.
  */
-class Exchange implements Listener {
+class Exchange implements Listener, StreamHooks {
   readonly #clock: Clock;
   readonly #upstream: Upstream;
   readonly #settle: (exchanged: Exchanged) => void;
@@ -130,7 +130,7 @@ class Exchange implements Listener {
     this.#headers = headers;
     const type = this.#headers["content-type"] ?? "";
     if (status === 200 && type.startsWith("text/event-stream")) {
-      this.#stream = new StreamedAnswer(this.#hooks());
+      this.#stream = new StreamedAnswer(this);
     } else {
       this.#watch.begin();
     }
@@ -201,46 +201,46 @@ class Exchange implements Listener {
     this.#tell({ kind: "failed", fault: fault.kind, because: fault.because, reached });
   }
 
-  #hooks(): StreamHooks {
-    const watch = this.#watch;
-    return {
-      onBegin: () => this.#begun(),
-      onFailed: (because, event) => {
-        this.#tell({ kind: "failed", fault: "nonsense", because, event, reached: true });
-      },
-      onEvent(count) {
-        watch.progress(count);
-        watch.begin();
-      },
-      onWhole: () => {
-        watch.whole();
-        this.#end();
-        this.#callOff = this.#clock.after(MOST_BEHIND_MS, () => this.#cut(LEFT));
-        this.#upstream.onEnd?.({ whole: true, longestPauseMs: watch.longestMs });
-      },
-      onCut: (because) => {
-        const { signal, onEnd } = this.#upstream;
-        if (!signal.aborted) onEnd?.({ whole: false, because });
-      },
-      pause: () => {
-        watch.pause();
-        this.#sending?.pause();
-      },
-      resume: () => {
-        watch.resume();
-        this.#sending?.resume();
-      },
-      leave: () => {
-        this.#end();
-        this.#cut(LEFT);
-      },
-    };
-  }
-
-  #begun(): void {
+  onBegin(): void {
     const parts = this.#stream;
     if (parts === null) return;
     this.#tell({ kind: "stream", status: this.#status, headers: this.#headers, parts });
+  }
+
+  onFailed(because: string, event: string | null): void {
+    this.#tell({ kind: "failed", fault: "nonsense", because, event, reached: true });
+  }
+
+  onEvent(count: number): void {
+    this.#watch.progress(count);
+    this.#watch.begin();
+  }
+
+  onWhole(): void {
+    this.#watch.whole();
+    this.#end();
+    this.#callOff = this.#clock.after(MOST_BEHIND_MS, () => this.#cut(LEFT));
+    this.#upstream.onEnd?.({ whole: true, longestPauseMs: this.#watch.longestMs });
+  }
+
+  onCut(because: string): void {
+    const { signal, onEnd } = this.#upstream;
+    if (!signal.aborted) onEnd?.({ whole: false, because });
+  }
+
+  pause(): void {
+    this.#watch.pause();
+    this.#sending?.pause();
+  }
+
+  resume(): void {
+    this.#watch.resume();
+    this.#sending?.resume();
+  }
+
+  leave(): void {
+    this.#end();
+    this.#cut(LEFT);
   }
 }
 

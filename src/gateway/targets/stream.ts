@@ -8,20 +8,20 @@ import { inWords } from "./words.ts";
 /** What a stream tells, and asks of, the exchange that it comes from. */
 export interface StreamHooks {
   /** Its first sound event is here: it can be told. */
-  readonly onBegin: () => void;
+  onBegin(): void;
   /** Nothing of it can be told. `event`: data of the event that ended it, as it came. */
-  readonly onFailed: (because: string, event: string | null) => void;
+  onFailed(because: string, event: string | null): void;
   /** More of the answer is here: so many events. */
-  readonly onEvent: (count: number) => void;
+  onEvent(count: number): void;
   /** At a sound [DONE]. */
-  readonly onWhole: () => void;
+  onWhole(): void;
   /** It began, and cannot be finished. */
-  readonly onCut: (because: string) => void;
+  onCut(because: string): void;
   /** Its reader is slower than it: nothing more is to be read until `resume`. */
-  readonly pause: () => void;
-  readonly resume: () => void;
+  pause(): void;
+  resume(): void;
   /** Its reader wants no more, or nothing more of it counts. */
-  readonly leave: () => void;
+  leave(): void;
 }
 
 type Result = IteratorResult<StreamPart, undefined>;
