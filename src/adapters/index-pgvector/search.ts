@@ -1,13 +1,13 @@
 import { refuseForeignQuery } from "../../core/reconcile/compatible.ts";
 import type { DigestKey } from "../../core/reconcile/digest.ts";
+import { refuseDamaged, refuseUnanswering } from "../../core/reconcile/follow.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import type { HnswSpec } from "../../model/index-engine.ts";
 import type { IndexHit, IndexQuery } from "../../ports/index.ts";
 import { vectorParameter } from "./binary.ts";
 import type { Session } from "./database.ts";
 import { hasGraph, MOST_GRAPH_DIMENSIONS } from "./graph.ts";
-import { refuseDamaged } from "./repair.ts";
-import { type Meta, RECORD_COLUMNS, type Row, recordOf, wanted } from "./rows.ts";
+import { type Meta, RECORD_COLUMNS, type Row, recordOf, standingOf, wanted } from "./rows.ts";
 import { arrayText, toColumn } from "./text.ts";
 
 /**
@@ -23,7 +23,7 @@ export async function search(
   query: IndexQuery,
   { hnsw, key }: { readonly hnsw?: HnswSpec; readonly key?: DigestKey },
 ): Promise<IndexHit[]> {
-  refuseUnanswering(meta, query.proving);
+  refuseUnanswering(standingOf(meta), query.proving);
   refuseForeignQuery(meta.hot?.held ?? meta.held, query);
   if (query.k <= 0) return [];
   await tellWhoAsks(session, query);
@@ -38,15 +38,6 @@ export async function search(
     refuseDamaged(record, key);
     const { id, title, text, audience } = record;
     return { id, title, text, audience, score: 1 - Number(row.distance) };
-  });
-}
-
-function refuseUnanswering({ quarantine }: Meta, proving = false): void {
-  if (quarantine === null || proving) return;
-  throw new TideoverError(`this copy of the index answers nobody: ${quarantine}`, {
-    code: "INDEX_QUARANTINED",
-    retry: "later",
-    next: "Repair it, or restore it; another region answers meanwhile.",
   });
 }
 

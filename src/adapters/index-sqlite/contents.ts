@@ -1,7 +1,7 @@
 import { type DigestedRecord, rangeKey } from "../../core/reconcile/digest.ts";
+import type { Connection } from "../../ledger/connection.ts";
+import { bytesOf, labelsOf, payloadOf, type Row } from "../../ledger/entries.ts";
 import type { StoredRecord } from "../../model/record.ts";
-import type { Connection } from "./connection.ts";
-import { bytesOf, labelsOf, payloadOf, type Row } from "./entries.ts";
 
 /** A live record as the writing of it needs to know it. */
 export interface Held {

@@ -1,5 +1,5 @@
 import type { SQLOutputValue } from "node:sqlite";
-import type { LogEntry, Payload } from "../../model/change.ts";
+import type { LogEntry, Payload } from "../model/change.ts";
 import type { Connection } from "./connection.ts";
 
 export type Row = Record<string, SQLOutputValue>;

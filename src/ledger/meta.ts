@@ -1,6 +1,6 @@
-import type { Epoch } from "../../model/ids.ts";
-import type { IndexStanding, Watermarks } from "../../model/index-health.ts";
-import type { Position } from "../../model/position.ts";
+import type { Epoch } from "../model/ids.ts";
+import type { IndexStanding, Watermarks } from "../model/index-health.ts";
+import type { Position } from "../model/position.ts";
 import type { Connection } from "./connection.ts";
 
 export interface Meta {
