@@ -1,8 +1,9 @@
 import type { LogEntry } from "../model/change.ts";
 import type { Watermarks } from "../model/index-health.ts";
 import type { Position } from "../model/position.ts";
+import type { StoredRecord } from "../model/record.ts";
 import { type Connection, transaction } from "./connection.ts";
-import { ENTRY_COLUMNS, wordOf } from "./entries.ts";
+import { ENTRY_COLUMNS, recordOf, wordOf } from "./entries.ts";
 import { type Base, type Meta, readMeta, writeBase, writeWatermarks } from "./meta.ts";
 
 /** Raises a watermark; the time that it had before is kept for a rewind. */
@@ -25,6 +26,30 @@ export function lowerWatermark({ sql }: Connection, seq: number, audience: strin
   const time = before?.source_time ?? null;
   if (time === null) sql("DELETE FROM watermarks WHERE audience = ?").run(audience);
   else sql("UPDATE watermarks SET source_time = ? WHERE audience = ?").run(time, audience);
+}
+
+/** What an entry replaced; null when there was nothing. */
+export function undoAt({ sql }: Connection, seq: number): StoredRecord | null {
+  const row = sql(`
+    SELECT id, audience, labels, embedding, lower(hex(digest)) AS digest, vector, title, text, payload
+    FROM undo WHERE seq = ?`).get(seq);
+  return row === undefined ? null : recordOf(row);
+}
+
+/** Keeps what an entry replaces, for a rewind. */
+export function writeUndo({ sql }: Connection, seq: number, record: StoredRecord): void {
+  sql("INSERT INTO undo VALUES (?, ?, ?, ?, ?, unhex(?), ?, ?, ?, ?)").run(
+    seq,
+    record.id,
+    record.audience,
+    JSON.stringify(record.labels),
+    record.embedding,
+    record.digest,
+    record.vector,
+    record.title,
+    record.text,
+    JSON.stringify(record.payload),
+  );
 }
 
 /** Takes the entries above a seq out of the log, and keeps them aside. */

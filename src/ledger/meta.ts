@@ -84,3 +84,7 @@ export function writeWatermarks({ sql }: Connection, { all, tenants }: Watermark
     insert.run(audience, time);
   }
 }
+
+export function writeGeneration({ sql }: Connection, generation: number): void {
+  sql("UPDATE meta SET generation = ?").run(generation);
+}

@@ -1,5 +1,6 @@
 import { rangeBounds } from "../../core/reconcile/digest.ts";
 import { type Connection, oneMoment } from "../../ledger/connection.ts";
+import { recordOf } from "../../ledger/entries.ts";
 import { NO_SUM, one, plus, type Sum } from "../../ledger/sum.ts";
 import {
   LEAF_BITS,
@@ -7,7 +8,7 @@ import {
   type RecordMark,
   type StoredRecord,
 } from "../../model/record.ts";
-import { find, RECORD_COLUMNS, recordOf, recordTables } from "./contents.ts";
+import { find, RECORD_COLUMNS, recordTables } from "./contents.ts";
 
 /** See IndexStore.marks. */
 export function marks({ sql }: Connection, range: RangeRef): RecordMark[] {

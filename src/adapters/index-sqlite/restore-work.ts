@@ -3,7 +3,7 @@ import { diverged, refuseDamaged } from "../../core/reconcile/follow.ts";
 import { type Connection, transaction } from "../../ledger/connection.ts";
 import { LeafSums } from "../../ledger/leaf-sums.ts";
 import { beginLog } from "../../ledger/log.ts";
-import { readMeta, writePosition } from "../../ledger/meta.ts";
+import { readMeta, writeGeneration, writePosition } from "../../ledger/meta.ts";
 import { writeSums } from "../../ledger/range-sums.ts";
 import { showPart } from "../../ledger/standing.ts";
 import type { StoredRecord } from "../../model/record.ts";
@@ -111,7 +111,7 @@ function finish(connection: Connection, loaded: LeafSums, from: RestoreGoal): vo
     swapTables(connection);
     beginLog(connection, from);
     showPart(connection, null, null);
-    connection.sql("UPDATE meta SET generation = ?").run(generation + 1);
+    writeGeneration(connection, generation + 1);
     writePosition(connection, { epoch: Math.max(epoch, from.epoch), position: from.position });
   });
 }

@@ -1,11 +1,11 @@
 import { rangeKey } from "../../core/reconcile/digest.ts";
 import { refuseBelow } from "../../core/reconcile/follow.ts";
 import { type Connection, transaction } from "../../ledger/connection.ts";
-import { baseAt, lowerWatermark, orphanAbove } from "../../ledger/log.ts";
+import { baseAt, lowerWatermark, orphanAbove, undoAt } from "../../ledger/log.ts";
 import { readMeta, writePosition } from "../../ledger/meta.ts";
 import { recount } from "../../ledger/range-sums.ts";
 import { leafNode } from "../../ledger/sum.ts";
-import { drop, find, put, recordOf } from "./contents.ts";
+import { drop, find, put } from "./contents.ts";
 import { standing } from "./ranges.ts";
 import { Scopes } from "./scopes.ts";
 
@@ -58,15 +58,9 @@ interface Undone {
 
 function undo(connection: Connection, { seq, id, written }: Undone, scopes: Scopes): number {
   const held = find(connection, id);
-  const row = connection
-    .sql(`
-    SELECT id, audience, labels, embedding, lower(hex(digest)) AS digest, vector, title, text, payload
-    FROM undo WHERE seq = ?`)
-    .get(seq);
+  const before = undoAt(connection, seq);
   if (held !== null) scopes.leave(held.scope);
-  if (row !== undefined) {
-    const before = recordOf(row);
-    put(connection, before, held, scopes.of(before));
-  } else if (held !== null) drop(connection, held);
-  return (written ? 1 : 0) - (row === undefined ? 0 : 1);
+  if (before !== null) put(connection, before, held, scopes.of(before));
+  else if (held !== null) drop(connection, held);
+  return (written ? 1 : 0) - (before === null ? 0 : 1);
 }

@@ -1,10 +1,10 @@
 import { type HeldVectors, refuseForeignQuery } from "../../core/reconcile/compatible.ts";
 import { refuseDamaged, refuseUnanswering } from "../../core/reconcile/follow.ts";
 import { type Connection, oneMoment } from "../../ledger/connection.ts";
-import { labelsOf } from "../../ledger/entries.ts";
+import { labelsOf, recordOf } from "../../ledger/entries.ts";
 import { readMeta } from "../../ledger/meta.ts";
 import type { IndexHit, IndexQuery } from "../../ports/index.ts";
-import { RECORD_COLUMNS, recordOf, recordTables } from "./contents.ts";
+import { RECORD_COLUMNS, recordTables } from "./contents.ts";
 import { NEXT } from "./restore-tables.ts";
 
 /**
