@@ -14,7 +14,7 @@ import {
 import type { LanceTable } from "./driver.ts";
 import type { Lake } from "./lake.ts";
 import type { LanceOptions } from "./options.ts";
-import { heldIn } from "./reading.ts";
+import { type Found, heldIn } from "./reading.ts";
 import { tidy } from "./tidy.ts";
 import { explained, unavailable } from "./trouble.ts";
 import type { Writer } from "./writer.ts";
@@ -112,7 +112,7 @@ export class Copy {
 
 /** What a write takes out of the table, and puts into it. */
 interface Replacement {
-  readonly drop: readonly string[];
+  readonly drop: readonly Found[];
   readonly put: readonly StoredRecord[];
 }
 
@@ -159,11 +159,10 @@ export class Turn {
     return this.#copy.look(work);
   }
 
-  /** A record of `put` takes the place of the one with its id. */
   async replace({ drop, put }: Replacement): Promise<void> {
     if (drop.length + put.length === 0) return;
     this.#writer ??= await this.#copy.lake.make(`records_${this.meta.generation}`);
-    await this.#writer.drop(drop);
+    await this.#writer.drop(drop.map(({ row }) => row));
     await this.#writer.add(put);
     this.#held = await heldAfter(this.#writer.table, this.#held, put);
     this.#rows += drop.length + put.length;

@@ -34,10 +34,8 @@ export interface LanceTable {
   countRows(where?: string): Promise<number>;
   query(): LanceQuery;
   vectorSearch(vector: Float32Array): LanceVectorQuery;
-  takeRowIds(ids: readonly bigint[]): Pick<LanceQuery, "toArrow" | "withRowId">;
   listVersions(): Promise<readonly { readonly version: number; readonly timestamp: Date }[]>;
   optimize(how: { readonly cleanupOlderThan: Date }): Promise<unknown>;
-  stats(): Promise<{ readonly fragmentStats: { readonly numFragments: number } }>;
 }
 
 export interface Written {
@@ -89,6 +87,8 @@ const ROOTS = [import.meta.url, new URL("../../../peers/package.json", import.me
 
 /** Throws INDEX_UNAVAILABLE when a package is not installed, or is another one than is known here. */
 export function loadDriver(roots: readonly (string | URL)[] = ROOTS): Driver {
+  // It warns of every table that it is told to make, and says where in its own sources.
+  process.env.LANCEDB_LOG ??= "error";
   const [lance, arrow] = loadFrom(roots);
   if (isLance(lance) && isArrow(arrow)) return { connect: lance.connect, arrow };
   throw missing(`the index engine lancedb cannot use this ${PACKAGES.lance}`);

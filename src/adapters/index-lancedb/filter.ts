@@ -1,4 +1,4 @@
-import { rangeBounds } from "../../core/reconcile/digest.ts";
+import { type DigestKey, rangeBounds, rangeKey } from "../../core/reconcile/digest.ts";
 import type { RangeRef } from "../../model/record.ts";
 import type { IndexQuery } from "../../ports/index.ts";
 
@@ -11,6 +11,17 @@ export function anyOf(column: string, values: readonly string[]): string {
 
 export function other(column: string, value: string): string {
   return `${column} <> ${literal(value)}`;
+}
+
+/** Numbers are quicker to compare than ids; some other record may stand at the same place. */
+export function atPlacesOf(ids: readonly string[], key: DigestKey): string {
+  const places = ids.filter((id) => id.isWellFormed()).map((id) => rangeKey(id, key));
+  return places.length === 0 ? "false" : `place IN (${places.join(", ")})`;
+}
+
+/** By Lance's own numbers, which hold for one version. */
+export function atRows(rows: readonly bigint[]): string {
+  return `_rowid IN (${rows.join(", ")})`;
 }
 
 /** The records whose range keys are in one of these ranges. */

@@ -66,7 +66,7 @@ export async function openLanceIndex(options: LanceOptions): Promise<IndexStore>
     sums: async (ranges, split) => copy.look((connection) => sums(connection, ranges, split)),
     marks: (range) => copy.read((table) => marks(table, range)),
     recordsIn: (range) => copy.read((table) => recordsIn(table, range)),
-    recordsOf: (ids) => copy.read((table) => recordsOf(table, ids)),
+    recordsOf: (ids) => copy.read((table) => recordsOf(table, ids, digestKey)),
     repair: (fix) => repair(copy, fix),
 
     openSnapshot: () => openSnapshot(copy),

@@ -1,3 +1,4 @@
+import type { DigestKey } from "../../core/reconcile/digest.ts";
 import { leafNode, NO_SUM, one, plus, type Sum } from "../../ledger/sum.ts";
 import { EMPTY_DIGEST } from "../../model/position.ts";
 import {
@@ -8,8 +9,8 @@ import {
 } from "../../model/record.ts";
 import type { Held } from "./bookkeeping.ts";
 import type { LanceTable } from "./driver.ts";
-import { anyOf, other, within } from "./filter.ts";
-import { digestsOf, numbersOf, recordsOfRows, textsOf } from "./rows.ts";
+import { anyOf, atPlacesOf, other, within } from "./filter.ts";
+import { digestsOf, numbersOf, recordsOfRows, rowIdsOf, textsOf } from "./rows.ts";
 
 /** What a table really holds at one of its versions. */
 
@@ -46,23 +47,48 @@ export async function recordsIn(
 export async function recordsOf(
   table: LanceTable | null,
   ids: readonly string[],
+  key: DigestKey,
 ): Promise<StoredRecord[]> {
-  if (table === null || ids.length === 0) return [];
-  const rows = await table.query().where(anyOf("id", ids)).toArrow();
   const order = new Map([...new Set(ids)].map((id, at) => [id, at]));
   const at = ({ id }: StoredRecord): number => order.get(id) ?? 0;
-  return recordsOfRows(rows).sort((a, b) => at(a) - at(b));
+  const found = await find(table, ids, key);
+  return found.map(({ record }) => record).sort((a, b) => at(a) - at(b));
 }
 
-/** Range keys that the table keeps beside these records, and with them where each is looked for. */
-export async function placesOf(
+/** A record, and where it stands in this version of the table. */
+export interface Found {
+  readonly record: StoredRecord;
+  readonly row: bigint;
+  /** Its range key, as the table keeps it. */
+  readonly place: number;
+}
+
+/** The records with these ids, where they ought to stand. */
+export async function find(
   table: LanceTable | null,
   ids: readonly string[],
-): Promise<{ readonly id: string; readonly place: number }[]> {
+  key: DigestKey,
+): Promise<Found[]> {
   if (table === null || ids.length === 0) return [];
-  const rows = await table.query().where(anyOf("id", ids)).select(["id", "place"]).toArrow();
-  const places = numbersOf(rows, "place");
-  return textsOf(rows, "id").map((id, at) => ({ id, place: places[at] ?? 0 }));
+  const wanted = new Set(ids);
+  const found = await foundBy(table, atPlacesOf(ids, key));
+  return found.filter(({ record }) => wanted.has(record.id));
+}
+
+/** Those of them as well that stand in another one's place, which takes a look at every id. */
+export async function findAnywhere(
+  table: LanceTable | null,
+  ids: readonly string[],
+): Promise<Found[]> {
+  return table === null || ids.length === 0 ? [] : foundBy(table, anyOf("id", ids));
+}
+
+async function foundBy(table: LanceTable, where: string): Promise<Found[]> {
+  const rows = await table.query().where(where).withRowId().toArrow();
+  const [numbers, places] = [rowIdsOf(rows), numbersOf(rows, "place")];
+  return recordsOfRows(rows).map((record, at) => {
+    return { record, row: numbers[at] ?? 0n, place: places[at] ?? 0 };
+  });
 }
 
 /** By the bytes of the ids in UTF-8, as every engine sorts them. */

@@ -4,7 +4,7 @@ import { recount } from "../../ledger/range-sums.ts";
 import { leafNode, NO_SUM } from "../../ledger/sum.ts";
 import type { IndexRepair } from "../../ports/index.ts";
 import type { Copy } from "./copy.ts";
-import { placesOf, standingSums } from "./reading.ts";
+import { findAnywhere, standingSums } from "./reading.ts";
 
 /** See IndexStore.repair. */
 export function repair(copy: Copy, { at, put, drop }: IndexRepair): Promise<void> {
@@ -14,11 +14,11 @@ export function repair(copy: Copy, { at, put, drop }: IndexRepair): Promise<void
     for (const record of put) refuseDamaged(record, key);
     const last = new Map(put.map((record) => [record.id, record]));
     const ids = [...new Set([...drop, ...last.keys()])];
-    const found = await placesOf(turn.table, ids);
     // A record whose id was damaged stands in another one's range.
+    const found = await findAnywhere(turn.table, ids);
     const places = [...ids.map((id) => rangeKey(id, key)), ...found.map(({ place }) => place)];
     const leaves = new Set(places.map(leafNode));
-    await turn.replace({ drop: found.map(({ id }) => id), put: [...last.values()] });
+    await turn.replace({ drop: found, put: [...last.values()] });
     const sums = await standingSums(turn.table, leaves);
     await turn.commit((connection) =>
       recount(connection, leaves, (leaf) => sums.get(leaf) ?? NO_SUM),

@@ -7,7 +7,7 @@ import { recount } from "../../ledger/range-sums.ts";
 import { leafNode, NO_SUM } from "../../ledger/sum.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { Copy } from "./copy.ts";
-import { standingSums } from "./reading.ts";
+import { find, standingSums } from "./reading.ts";
 
 /** See IndexStore.rewindTo. */
 export function rewindTo(copy: Copy, seq: number): Promise<number> {
@@ -19,8 +19,10 @@ export function rewindTo(copy: Copy, seq: number): Promise<number> {
     refuseBelow(meta.base.seq, to);
     const { images, gone, watermarks } = turn.look((connection) => above(connection, to));
     const ids = [...images.keys()];
-    const leaves = new Set(ids.map((id) => leafNode(rangeKey(id, copy.options.digestKey))));
-    await turn.replace({ drop: ids, put: [...images.values()].flatMap((image) => image ?? []) });
+    const key = copy.options.digestKey;
+    const leaves = new Set(ids.map((id) => leafNode(rangeKey(id, key))));
+    const drop = await find(turn.table, ids, key);
+    await turn.replace({ drop, put: [...images.values()].flatMap((image) => image ?? []) });
     // Counted anew rather than subtracted: a record that was lost behind our back has nothing that
     // could be taken off, and the sums would go on speaking of it.
     const sums = await standingSums(turn.table, leaves);

@@ -193,7 +193,7 @@ export function digestsOf(rows: Rows): string[] {
   return Array.from({ length: rows.numRows }, (_, at) => hexOf(column?.get(at)));
 }
 
-/** Names of the rows in this version of the table, for `takeRowIds`. */
+/** Lance's own numbers of the rows, which hold for one version. */
 export function rowIdsOf(rows: Rows): bigint[] {
   const column = rows.getChild("_rowid");
   return Array.from({ length: rows.numRows }, (_, at) => {

@@ -1,4 +1,5 @@
 import { refuseForeignQuery } from "../../core/reconcile/compatible.ts";
+import type { DigestKey } from "../../core/reconcile/digest.ts";
 import { floatsOf } from "../../core/reconcile/entry.ts";
 import { refuseDamaged, refuseUnanswering } from "../../core/reconcile/follow.ts";
 import type { StoredRecord } from "../../model/record.ts";
@@ -21,7 +22,7 @@ export function search(copy: Copy, query: IndexQuery): Promise<IndexHit[]> {
     refuseForeignQuery(held, query);
     // A table has no column for vectors before the first one comes.
     if (table === null || held.length === 0 || query.k <= 0) return [];
-    const records = await candidates(table, query);
+    const records = await candidates(table, query, copy.options.digestKey);
     const hits = records.map((record) => ({ record, score: cosine(record, query.vector) }));
     hits.sort((a, b) => b.score - a.score || compareTexts(a.record.id, b.record.id));
     return hits.slice(0, query.k).map(({ record, score }) => {
@@ -41,10 +42,14 @@ function shown({ meta, named, next }: State): Named | null {
 const NOTHING_IN_COMMON = 1 - 1e-6;
 
 /** The k best, and perhaps some more. */
-async function candidates(table: LanceTable, query: IndexQuery): Promise<StoredRecord[]> {
+async function candidates(
+  table: LanceTable,
+  query: IndexQuery,
+  key: DigestKey,
+): Promise<StoredRecord[]> {
   const { records, worst } = await nearest(table, query);
   if (records.length >= query.k && worst < NOTHING_IN_COMMON) return records;
-  return [...records, ...(await undirected(table, query))];
+  return [...records, ...(await undirected(table, query, key))];
 }
 
 /** More than are asked for: Lance picks any of those that are equally far. */
@@ -72,12 +77,16 @@ async function nearest(table: LanceTable, query: IndexQuery) {
  * A vector of zeros has no direction and no cosine, and Lance finds none of them: they have nothing
  * in common with any query, as every record has with a query of zeros.
  */
-async function undirected(table: LanceTable, query: IndexQuery): Promise<StoredRecord[]> {
+async function undirected(
+  table: LanceTable,
+  query: IndexQuery,
+  key: DigestKey,
+): Promise<StoredRecord[]> {
   const blank = query.vector.every((value) => value === 0);
   const where = blank ? visible(query) : `${visible(query)} AND blank`;
   const rows = await table.query().where(where).select(["id"]).toArrow();
   const ids = inOrder(textsOf(rows, "id").map((id) => ({ id }))).map(({ id }) => id);
-  return recordsOf(table, ids.slice(0, query.k));
+  return recordsOf(table, ids.slice(0, query.k), key);
 }
 
 /** From the vector that the record's digest vouches for, and in 64 bits: Lance's has 32. */

@@ -22,7 +22,7 @@ import { LEAF_BITS, type StoredRecord } from "../../model/record.ts";
 import type { EmbeddedChange } from "../../ports/index.ts";
 import type { Copy, Turn } from "./copy.ts";
 import { anyOf } from "./filter.ts";
-import { recordsOf } from "./reading.ts";
+import { find } from "./reading.ts";
 import { recordsOfRows } from "./rows.ts";
 
 /** See IndexStore.append. */
@@ -92,14 +92,14 @@ async function carryOut(
 ): Promise<Done> {
   const key = copy.options.digestKey;
   const ids = new Set(entries.filter(({ op }) => op !== "watermark").map(({ id }) => id));
-  const found = await recordsOf(turn.table, [...ids]);
-  const before = new Map(found.map((record) => [record.id, record]));
-  const live = new Map(found.map((record) => [record.id, liveOf(record, copy)]));
+  const found = await find(turn.table, [...ids], key);
+  const before = new Map(found.map(({ record }) => [record.id, record]));
+  const live = new Map([...before].map(([id, record]) => [id, liveOf(record, copy)]));
   const versions = await versionsOf(turn, entries);
   // Watermarks are the ledger's own: it raises them when it writes the entries down.
   const start = { position: turn.meta.position, watermarks: NO_WATERMARKS, live, versions };
   const batch = think(entries, start, key, check);
-  await turn.replace({ drop: [...before.keys()], put: written(batch) });
+  await turn.replace({ drop: found, put: written(batch) });
   return { batch, before };
 }
 

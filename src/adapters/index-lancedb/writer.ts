@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { StoredRecord } from "../../model/record.ts";
 import type { Named } from "./bookkeeping.ts";
 import type { Arrow, LanceTable, Written } from "./driver.ts";
-import { anyOf } from "./filter.ts";
+import { atRows } from "./filter.ts";
 import { isLocal, type LanceOptions } from "./options.ts";
 import { dimensionsOf, tableOf, vectorColumn, vectorColumns, vectorField } from "./rows.ts";
 import { Syncer } from "./sync.ts";
@@ -82,9 +82,10 @@ export class Writer {
     await this.#step(this.table.add(tableOf(this.#arrow, records, this.#options.digestKey)));
   }
 
-  async drop(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return;
-    await this.#step(this.table.delete(anyOf("id", ids)));
+  /** `rows`: as they are numbered in this version. */
+  async drop(rows: readonly bigint[]): Promise<void> {
+    if (rows.length === 0) return;
+    await this.#step(this.table.delete(atRows(rows)));
   }
 
   /** Fewer and larger files with the same contents, and no versions from before `keepFrom`. */
