@@ -15,7 +15,6 @@ import type { LanceTable } from "./driver.ts";
 import type { Lake } from "./lake.ts";
 import type { LanceOptions } from "./options.ts";
 import { type Found, heldIn } from "./reading.ts";
-import { tidy } from "./tidy.ts";
 import { explained, unavailable } from "./trouble.ts";
 import type { Writer } from "./writer.ts";
 
@@ -32,10 +31,19 @@ export class Copy {
   restoring = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(options: LanceOptions, file: IndexFile, lake: Lake) {
+  readonly #afterWrite: (copy: Copy) => Promise<void>;
+
+  /** `afterWrite`: what is done after a write, which does not wait for it. */
+  constructor(
+    options: LanceOptions,
+    file: IndexFile,
+    lake: Lake,
+    afterWrite: (copy: Copy) => Promise<void>,
+  ) {
     this.options = options;
     this.file = file;
     this.lake = lake;
+    this.#afterWrite = afterWrite;
   }
 
   /** Reads the ledger alone. */
@@ -78,7 +86,7 @@ export class Copy {
     return this.alone(async () => {
       const turn = await Turn.begin(this);
       const result = await work(turn);
-      this.alone(() => tidy(this)).catch(() => undefined);
+      this.alone(() => this.#afterWrite(this)).catch(() => undefined);
       return result;
     });
   }
@@ -98,7 +106,11 @@ export class Copy {
 
   async close(): Promise<void> {
     this.file.close();
-    await this.#last;
+    // Whatever still comes finds the file closed, but may be on its way into the table.
+    for (let last: unknown = null; last !== this.#last; ) {
+      last = this.#last;
+      await this.#last;
+    }
   }
 
   #refuseReader(): void {

@@ -17,6 +17,7 @@ import { forgetHalf, restore } from "./restore.ts";
 import { rewindTo } from "./rewind.ts";
 import { search } from "./search.ts";
 import { openSnapshot } from "./snapshot.ts";
+import { tidy } from "./tidy.ts";
 import { append, apply } from "./write.ts";
 
 /**
@@ -34,7 +35,7 @@ export async function openLanceIndex(options: LanceOptions): Promise<IndexStore>
   const { path, digestKey, readOnly = false } = options;
   const place = digestKey === undefined ? { path } : { path, digestKey };
   const file = indexFile(place, readOnly, LAYOUT);
-  const copy = new Copy(options, file, openLake(options, loadDriver()));
+  const copy = new Copy(options, file, openLake(options, loadDriver()), tidy);
   // A writer's file exists from the start, so that readers tell "empty" from "no agent yet".
   await attempt(async () => (readOnly ? copy.look(readMeta) : copy.alone(() => forgetHalf(copy))));
 

@@ -10,6 +10,6 @@ export interface LanceOptions extends Place {
 }
 
 /** Whether the folder is one of this machine's file system. */
-export function isLocal({ folder }: LanceOptions): boolean {
+export function isLocal({ folder }: Pick<LanceOptions, "folder">): boolean {
   return !/^[a-z][a-z0-9+.-]+:\/\//.test(folder);
 }
