@@ -182,22 +182,25 @@ export class Turn {
 
   /** Carries out `work` in the ledger, together with what was replaced. */
   async commit<T>(work: (connection: Connection, now: Meta) => T): Promise<T> {
-    await this.#writer?.sync();
+    const named = this.#named();
+    if (named !== null) await this.#writer?.sync();
     return this.#copy.look((connection) =>
       transaction(connection, () => {
         const now = stateNow(connection);
         this.#refuseOvertaken(now);
         const result = work(connection, now.meta);
-        const named = this.#named();
         if (named !== null) nameVersion(connection, named, this.#rows);
         return result;
       }),
     );
   }
 
+  /** What is to be named; null: the version that is named already. */
   #named(): Named | null {
     if (this.#writer === null) return null;
     const { name, version } = this.#writer;
+    const { named } = this.#begun;
+    if (named?.name === name && named.version === version) return null;
     return { name, version, held: this.#held };
   }
 
