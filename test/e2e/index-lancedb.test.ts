@@ -3,8 +3,8 @@ import { readdirSync } from "node:fs";
 import { after, before, describe, it, test } from "node:test";
 import { skipped } from "../../src/adapters/index-lancedb/bench.fixture.ts";
 import { pgliteServer } from "../../src/adapters/index-pgvector/pglite.fixture.ts";
-import { type Change, startSample, type TestEstate } from "../support/estate.ts";
-import { provesTwoEngines } from "../support/two-engines.ts";
+import { type Change, eventually, startSample, type TestEstate } from "../support/estate.ts";
+import { positionsOf, provesTwoEngines } from "../support/two-engines.ts";
 
 const VARIABLE = "TIDEOVER_TEST_LANCE_PEER_URL";
 const LANCE = { engine: "lancedb", needs: ["runtime"] };
@@ -46,6 +46,14 @@ function provesLance(): void {
     });
 
     provesTwoEngines(() => up);
+
+    it("makes a copy in Lance files that was killed equal to its new owner's", async () => {
+      await up.supervisor.startRegion("eu-west");
+      await eventually("both copies to be level", async () => {
+        const [eu, us] = await positionsOf(up);
+        return us !== undefined && eu?.digest === us.digest && eu.seq === us.seq;
+      });
+    });
   });
 }
 
