@@ -143,7 +143,8 @@ function provesOrder(): void {
 
 function provesSearch(): void {
   it("gives the first by id of more equals than it asks Lance for", async (t) => {
-    const index = await (await bench(t)).open((await bench(t)).place());
+    const at = await bench(t);
+    const index = await at.open(at.place());
     const ids = Array.from({ length: 100 }, (_, n) => `d${String(n).padStart(3, "0")}`);
     await index.append(
       1,
