@@ -12,13 +12,14 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** Suites of many seconds: not in the inner loop, and no clock of theirs is judged. */
 const SIDE = globSync(
   [
+    "src/adapters/index-lancedb/{index,versions}.test.ts",
     "src/adapters/index-pgvector/{capture,graph,index,migrate}.test.ts",
     "src/adapters/index-sqlite/index.test.ts",
     "src/control/interrupt-{activation,activation-put-back,rollback}.test.ts",
     "src/gateway/workers/crew.test.ts",
     "src/region/indexes/tend.test.ts",
     "test/e2e/{artifacts,cli,cosign-format,cranfield,gateway-only,index-damage,index-engines}.test.ts",
-    "test/e2e/{index-pgvector,index-recovery,package,release,right-model,signed-release}.test.ts",
+    "test/e2e/{index-lancedb,index-pgvector,index-recovery,package,release,right-model,signed-release}.test.ts",
   ],
   { cwd: ROOT },
 );

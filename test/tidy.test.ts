@@ -27,7 +27,8 @@ const LAYERS: Readonly<Record<string, readonly string[] | "anything">> = {
   gateway: ["gateway", "core/stream", "model", "lib", "wire", "ports"],
   client: ["client", "core/stream", "lib", "wire"],
   // What a digest is belongs to the core, and an index computes it while it writes (ADR 0003).
-  adapters: ["model", "lib", "wire", "ports", "core/reconcile"],
+  adapters: ["model", "lib", "wire", "ports", "core/reconcile", "ledger"],
+  ledger: ["ledger", "model", "lib", "core/reconcile"],
   runtime: ["runtime", "lib", "wire"],
   sim: ["sim", "model", "lib", "ports", "control", "region", "core/reconcile"],
   drills: ["drills", "core/evidence", "model", "lib", "ports", "wire", "api"],

@@ -18,6 +18,8 @@ test("everything of an estate lies in its folder, each thing at a place of its o
     eu.index("handbook"),
     data.region("us-east").index("handbook"),
     eu.index("guidelines"),
+    eu.lance("handbook"),
+    eu.lanceLedger("handbook"),
   ];
   assert.ok(isAbsolute(root));
   for (const path of paths) {

@@ -26,6 +26,10 @@ export interface RegionDir {
   /** This region's own copies of releases, models and images: an OCI layout. */
   readonly artifacts: string;
   index(name: string): string;
+  /** Folder of a copy that is kept in Lance files. */
+  lance(name: string): string;
+  /** Its log, which is there wherever the Lance files are. */
+  lanceLedger(name: string): string;
 }
 
 export function dataDirAt(path: string): DataDir {
@@ -52,6 +56,8 @@ function regionDir(root: string): RegionDir {
     trust: join(root, "trust"),
     artifacts: join(root, "artifacts"),
     index: (name) => join(root, "indexes", `${name}.db`),
+    lance: (name) => join(root, "indexes", `${name}.lance`),
+    lanceLedger: (name) => join(root, "indexes", `${name}.lance`, "ledger.db"),
   };
 }
 

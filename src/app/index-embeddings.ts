@@ -32,5 +32,8 @@ async function copiesHere(estate: Estate, region: string): Promise<Map<string, I
 function isHere({ spec, data }: Estate, region: string): boolean {
   const part = spec.regions[region]?.components.index;
   if (part?.engine === "pgvector") return process.env[part.urlEnv ?? ""] !== undefined;
-  return Object.keys(spec.indexes).some((name) => existsSync(data.region(region).index(name)));
+  const own = data.region(region);
+  const file = (name: string): string =>
+    part?.engine === "lancedb" ? own.lanceLedger(name) : own.index(name);
+  return Object.keys(spec.indexes).some((name) => existsSync(file(name)));
 }

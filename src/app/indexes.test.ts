@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { deletion, upsert } from "../../test/contract/index-support.ts";
 import { tempFolder } from "../config/temp-folder.fixture.ts";
 import type { IndexStore } from "../ports/index.ts";
 import { type Estate, openEstate } from "./estate.ts";
-import { openIndexes } from "./indexes.ts";
+import { indexPlaces, openIndexes } from "./indexes.ts";
 
 const SPEC = join(import.meta.dirname, "../../examples/estate/tideover.yaml");
 const VARIABLE = "INDEX_KEY_OF_THIS_TEST";
@@ -51,3 +51,29 @@ test("an estate whose digest key is not set opens no index, and says which varia
     message: `indexes.handbook.digestKeyEnv names ${VARIABLE}, which is not set.`,
   });
 });
+
+test("a copy in Lance files has a folder of its own, and its ledger in the data folder", () => {
+  using data = tempFolder({});
+  const own = join(data.path, "regions", "eu-west", "indexes", "handbook.lance");
+  const cases = [
+    [undefined, own],
+    ["./lance", join(dirname(SPEC), "lance", "eu-west", "handbook")],
+    ["/srv/lance", "/srv/lance/eu-west/handbook"],
+    ["s3://bucket/lance/", "s3://bucket/lance/eu-west/handbook"],
+  ] as const;
+  for (const [folder, expected] of cases) {
+    const place = indexPlaces(lanceEstate(data.path, folder), "eu-west").get("handbook");
+    const path = join(own, "ledger.db");
+    assert.deepEqual(place, { engine: "lancedb", path, folder: expected });
+  }
+});
+
+function lanceEstate(data: string, folder: string | undefined): Estate {
+  const estate = openEstate({ spec: SPEC, data });
+  const region = estate.spec.regions["eu-west"];
+  assert.ok(region);
+  const index = { engine: "lancedb" as const, needs: [], ...(folder ? { folder } : {}) };
+  const components = { ...region.components, index };
+  const regions = { ...estate.spec.regions, "eu-west": { ...region, components } };
+  return { ...estate, spec: { ...estate.spec, regions } };
+}

@@ -1,3 +1,6 @@
+import { dirname, resolve } from "node:path";
+import { openLanceIndex } from "../adapters/index-lancedb/index.ts";
+import { isLocal } from "../adapters/index-lancedb/options.ts";
 import { openPgvectorIndex } from "../adapters/index-pgvector/index.ts";
 import { openSqliteIndex } from "../adapters/index-sqlite/index.ts";
 import type { HnswSpec } from "../model/index-engine.ts";
@@ -7,11 +10,21 @@ import type { Estate } from "./estate.ts";
 import { indexSchema, readIndexUrl } from "./index-server.ts";
 
 /** Where one of a region's indexes is, and the key of its digests. Plain data: it crosses threads. */
-export type IndexPlace = (FilePlace | ServerPlace) & { readonly digestKey?: Uint8Array };
+export type IndexPlace = (FilePlace | LancePlace | ServerPlace) & {
+  readonly digestKey?: Uint8Array;
+};
 
 interface FilePlace {
   readonly engine: "sqlite";
   readonly path: string;
+}
+
+interface LancePlace {
+  readonly engine: "lancedb";
+  /** Log, position and sums. */
+  readonly path: string;
+  /** The records: a folder, or the address of one in object storage. */
+  readonly folder: string;
 }
 
 interface ServerPlace {
@@ -48,6 +61,7 @@ export function indexPlaces(estate: Estate, region: string): Map<string, IndexPl
 
 function placeOf(estate: Estate, region: string, name: string): IndexPlace {
   const part = estate.spec.regions[region]?.components.index;
+  if (part?.engine === "lancedb") return lancePlace(estate, region, name, part.folder);
   if (part?.engine !== "pgvector") {
     return { engine: "sqlite", path: estate.data.region(region).index(name) };
   }
@@ -60,6 +74,21 @@ function placeOf(estate: Estate, region: string, name: string): IndexPlace {
     ...(reader === undefined ? {} : { reader }),
     ...(hnsw === undefined ? {} : { hnsw }),
   };
+}
+
+function lancePlace(
+  { data, specPath }: Estate,
+  region: string,
+  name: string,
+  folder: string | undefined,
+): LancePlace {
+  const { lance, lanceLedger } = data.region(region);
+  const [own, path] = [lance(name), lanceLedger(name)];
+  if (folder === undefined) return { engine: "lancedb", path, folder: own };
+  if (isLocal({ folder })) {
+    return { engine: "lancedb", path, folder: resolve(dirname(specPath), folder, region, name) };
+  }
+  return { engine: "lancedb", path, folder: `${folder.replace(/\/+$/, "")}/${region}/${name}` };
 }
 
 /** The keys of those indexes that have one: whoever looks for damage computes digests, too. */
@@ -81,6 +110,7 @@ export async function openIndexFiles(
 
 function openIndex(place: IndexPlace, readOnly: boolean): Promise<IndexStore> {
   if (place.engine === "sqlite") return openSqliteIndex({ ...place, readOnly });
+  if (place.engine === "lancedb") return openLanceIndex({ ...place, readOnly });
   const { digestKey, ...rest } = place;
   return openPgvectorIndex({ ...rest, readOnly, ...(digestKey ? { key: digestKey } : {}) });
 }

@@ -25,8 +25,16 @@ export type HnswSpec = z.infer<typeof hnswSchema>;
 /** What a region keeps its copies of indexes in, beside `needs`. */
 export const indexEngineShape = {
   engine: z
-    .enum(["sqlite", "pgvector"])
-    .describe("What keeps the vectors: files of ours, or PostgreSQL with pgvector."),
+    .enum(["sqlite", "pgvector", "lancedb"])
+    .describe("What keeps the vectors: files of ours, PostgreSQL with pgvector, or Lance files."),
+  folder: z
+    .string()
+    .min(1)
+    .meta({ examples: ["/var/lib/tideover/lance", "s3://bucket/lance"] })
+    .optional()
+    .describe(
+      "Folder of the Lance files, from the spec's on, or object storage (s3://BUCKET/PREFIX); each region and index has one of its own in it. Default: in the data folder.",
+    ),
   urlEnv: z
     .string()
     .regex(

@@ -1,6 +1,6 @@
+import type { Batch, Live, Version } from "../../core/reconcile/batch.ts";
 import { type DigestKey, rangeKey } from "../../core/reconcile/digest.ts";
 import type { LogEntry } from "../../model/change.ts";
-import type { Batch, Live, Version } from "./batch.ts";
 import { bigints, doubles, texts, vectors } from "./binary.ts";
 import type { Session } from "./database.ts";
 import { text } from "./rows.ts";

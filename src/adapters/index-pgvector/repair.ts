@@ -1,5 +1,5 @@
-import { type DigestKey, rangeKey, recordDigest } from "../../core/reconcile/digest.ts";
-import { TideoverError } from "../../lib/errors.ts";
+import { type DigestKey, rangeKey } from "../../core/reconcile/digest.ts";
+import { refuseDamaged, refuseMoved } from "../../core/reconcile/follow.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { IndexRepair } from "../../ports/index.ts";
 import { bigints, texts, vectors } from "./binary.ts";
@@ -7,7 +7,6 @@ import type { Session } from "./database.ts";
 import { heldNow, type Meta, writeMeta } from "./rows.ts";
 import { recount } from "./sums.ts";
 import { arrayText, toColumn } from "./text.ts";
-import { diverged } from "./write.ts";
 
 /** See IndexStore.repair. */
 export async function repair(
@@ -16,10 +15,7 @@ export async function repair(
   { at, put, drop }: IndexRepair,
   key: DigestKey,
 ): Promise<void> {
-  const { seq, digest } = meta.position;
-  if (seq !== at.seq || digest !== at.digest) {
-    throw diverged(`it stands at ${seq}, and is to be repaired as of ${at.seq}`);
-  }
+  refuseMoved(meta.position, at);
   for (const record of put) refuseDamaged(record, key);
   const ids = [...drop, ...put.map(({ id }) => id)];
   await session.all("DELETE FROM records WHERE id = ANY ($1::text[])", [texts(ids.map(toColumn))]);
@@ -28,16 +24,6 @@ export async function repair(
   // Not by what changes: nobody knows what a damaged record had added to the sums.
   await recount(session, ids, key);
   await writeMeta(session, { ...meta, held: await heldNow(session) });
-}
-
-/** Throws INDEX_CORRUPT when a record's contents are not those of its digest. */
-export function refuseDamaged(record: StoredRecord, key: DigestKey): void {
-  if (recordDigest(record, key) === record.digest) return;
-  throw new TideoverError(`record "${record.id}" is not what was written`, {
-    code: "INDEX_CORRUPT",
-    retry: "later",
-    next: "Repair this copy, or restore it.",
-  });
 }
 
 /** One statement for all of them, whatever their number. */

@@ -1,18 +1,18 @@
+import { type LeafChange, turn } from "../../core/reconcile/batch.ts";
 import { addDigest, type DigestKey, rangeKey } from "../../core/reconcile/digest.ts";
+import { diverged, refuseDamaged } from "../../core/reconcile/follow.ts";
 import { EMPTY_DIGEST, type Position } from "../../model/position.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { IndexRestore } from "../../ports/index.ts";
-import { type LeafChange, turn } from "./batch.ts";
 import type { Session } from "./database.ts";
 import { ensureGraphs } from "./graph.ts";
 import { guard } from "./migrate.ts";
 import type { PgvectorOptions } from "./options.ts";
-import { insertRecords, refuseDamaged } from "./repair.ts";
+import { insertRecords } from "./repair.ts";
 import { heldNow, type Meta, writeMeta } from "./rows.ts";
 import { setRanges } from "./sums.ts";
 import type { Tables } from "./tables.ts";
 import { codeOf } from "./trouble.ts";
-import { diverged } from "./write.ts";
 
 /** What is loaded so far. */
 interface Load {

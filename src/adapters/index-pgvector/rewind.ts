@@ -1,10 +1,10 @@
 import type { DigestKey } from "../../core/reconcile/digest.ts";
+import { diverged, refuseBelow } from "../../core/reconcile/follow.ts";
 import { watermarksSchema } from "../../model/index-health.ts";
 import type { Position } from "../../model/position.ts";
 import type { Session } from "./database.ts";
 import { heldNow, type Meta, text, writeMeta } from "./rows.ts";
 import { recount } from "./sums.ts";
-import { diverged } from "./write.ts";
 
 /**
  * See IndexStore.rewindTo. Undo images and no rebuild from the start of the log: the start may be
@@ -19,9 +19,7 @@ export async function rewindTo(
   const to = Math.max(0, seq);
   const count = meta.position.seq - to;
   if (count <= 0) return 0;
-  if (to < meta.base) {
-    throw diverged(`its log begins above ${meta.base}, so it cannot go back to ${to}`);
-  }
+  refuseBelow(meta.base, to);
   const touched = await touchedAbove(session, to);
   const position = await positionAt(session, to);
   const watermarks = await watermarksAt(session, to, meta);

@@ -1,5 +1,6 @@
 import { refuseForeignQuery } from "../../core/reconcile/compatible.ts";
 import type { DigestKey } from "../../core/reconcile/digest.ts";
+import { refuseDamaged, refuseUnanswering } from "../../core/reconcile/follow.ts";
 import { bestOf, type VectorPlace } from "../../core/reconcile/vectors.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import type { HnswSpec } from "../../model/index-engine.ts";
@@ -7,8 +8,7 @@ import type { IndexHit, IndexQuery } from "../../ports/index.ts";
 import { vectorParameter } from "./binary.ts";
 import type { Session, Value } from "./database.ts";
 import { columnOf, haveGraphs, isBlank, MOST_GRAPH_DIMENSIONS } from "./graph.ts";
-import { refuseDamaged } from "./repair.ts";
-import { type Meta, RECORD_COLUMNS, type Row, recordOf, wanted } from "./rows.ts";
+import { type Meta, RECORD_COLUMNS, type Row, recordOf, standingOf, wanted } from "./rows.ts";
 import { arrayText, toColumn } from "./text.ts";
 
 /**
@@ -24,7 +24,7 @@ export async function search(
   query: IndexQuery,
   { hnsw, key }: { readonly hnsw?: HnswSpec; readonly key?: DigestKey },
 ): Promise<IndexHit[]> {
-  refuseUnanswering(meta, query.proving);
+  refuseUnanswering(standingOf(meta), query.proving);
   const places = refuseForeignQuery(meta.hot?.held ?? meta.held, query);
   if (query.k <= 0) return [];
   await tellWhoAsks(session, query);
@@ -46,15 +46,6 @@ function hitOf(row: Row, key: DigestKey): IndexHit {
   refuseDamaged(record, key);
   const { id, title, text, audience } = record;
   return { id, title, text, audience, score: 1 - Number(row.distance) };
-}
-
-function refuseUnanswering({ quarantine }: Meta, proving = false): void {
-  if (quarantine === null || proving) return;
-  throw new TideoverError(`this copy of the index answers nobody: ${quarantine}`, {
-    code: "INDEX_QUARANTINED",
-    retry: "later",
-    next: "Repair it, or restore it; another region answers meanwhile.",
-  });
 }
 
 async function tellWhoAsks(session: Session, query: IndexQuery): Promise<void> {

@@ -1,3 +1,4 @@
+import { diverged } from "../../core/reconcile/follow.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { IndexSnapshot } from "../../ports/index.ts";
 import { texts } from "./binary.ts";
@@ -5,7 +6,6 @@ import type { Session } from "./database.ts";
 import { type Meta, RECORD_COLUMNS, recordOf, wanted } from "./rows.ts";
 import type { Tables } from "./tables.ts";
 import { toColumn } from "./text.ts";
-import { diverged } from "./write.ts";
 
 /**
  * See IndexStore.openSnapshot. No transaction stays open over the whole of it, which for a large

@@ -1,3 +1,4 @@
+import { type LeafChange, turn } from "../../core/reconcile/batch.ts";
 import { type DigestKey, rangeBounds, rangeKey } from "../../core/reconcile/digest.ts";
 import { EMPTY_DIGEST } from "../../model/position.ts";
 import {
@@ -7,7 +8,6 @@ import {
   type RecordMark,
   type StoredRecord,
 } from "../../model/record.ts";
-import { type LeafChange, turn } from "./batch.ts";
 import { bigints, texts } from "./binary.ts";
 import type { Session } from "./database.ts";
 import { RECORD_COLUMNS, recordOf, text, wanted } from "./rows.ts";

@@ -1,10 +1,17 @@
+import { think } from "../../core/reconcile/batch.ts";
 import type { DigestKey } from "../../core/reconcile/digest.ts";
+import {
+  diverged,
+  highestEpoch,
+  refuseDigest,
+  refuseGap,
+  refuseStale,
+} from "../../core/reconcile/follow.ts";
 import { TideoverError } from "../../lib/errors.ts";
 import type { LogEntry } from "../../model/change.ts";
 import type { Epoch } from "../../model/ids.ts";
 import type { Position } from "../../model/position.ts";
 import type { EmbeddedChange } from "../../ports/index.ts";
-import { think } from "./batch.ts";
 import { liveOf, versionsOf, writeBatch } from "./batch-rows.ts";
 import { bigints } from "./binary.ts";
 import type { Session } from "./database.ts";
@@ -18,19 +25,11 @@ export async function append(
   changes: readonly EmbeddedChange[],
   key: DigestKey,
 ): Promise<Position> {
-  refuseStale(meta, epoch);
+  refuseStale(meta.epoch, epoch);
   const entries = changes.map((change, at) => {
     return { ...change, seq: meta.position.seq + 1 + at, epoch, digestAfter: "" };
   });
   return carryOut(session, { ...meta, epoch }, entries, key, () => undefined);
-}
-
-function refuseStale(meta: Meta, epoch: Epoch): void {
-  if (epoch >= Math.max(1, meta.epoch)) return;
-  throw new TideoverError(`append under epoch ${epoch}, but this index has seen ${meta.epoch}`, {
-    code: "EPOCH_STALE",
-    next: "Stop writing: another region owns this index now. Follow it as a replica.",
-  });
 }
 
 /** See IndexStore.apply. */
@@ -44,7 +43,7 @@ export async function apply(
   await refuseOthers(session, meta, entries);
   const fresh = entries.filter((entry) => entry.seq > seq);
   refuseGaps(seq, await lastEpoch(session, seq), fresh);
-  const epoch = entries.reduce((most, entry) => Math.max(most, entry.epoch), meta.epoch);
+  const epoch = highestEpoch(meta.epoch, entries);
   return carryOut(session, { ...meta, epoch }, fresh, key, refuseDigest);
 }
 
@@ -74,29 +73,20 @@ async function lastEpoch(session: Session, seq: number): Promise<Epoch> {
 function refuseGaps(seq: number, epoch: Epoch, entries: readonly LogEntry[]): void {
   let last = { seq, epoch };
   for (const entry of entries) {
-    if (entry.seq !== last.seq + 1) {
-      throw diverged(`entry ${entry.seq} does not follow on from seq ${last.seq}`);
-    }
-    // Epochs never fall along an owner's log, since it refuses its own appends under a lower one.
-    // This entry was written by an owner that was replaced before our last one was.
-    if (entry.epoch < last.epoch) {
-      throw diverged(`entry ${entry.seq} of epoch ${entry.epoch} comes after epoch ${last.epoch}`);
-    }
+    refuseGap(last.seq, last, entry);
     last = entry;
   }
 }
 
-function refuseDigest(entry: LogEntry, digest: string): void {
-  if (digest === entry.digestAfter) return;
-  throw diverged(
-    `entry ${entry.seq} gives digest ${digest} here and ${entry.digestAfter} at its source`,
-  );
-}
+/** Largest vector that pgvector keeps. */
+const MOST_DIMENSIONS = 16_000;
 
-export function diverged(fault: string): TideoverError {
-  return new TideoverError(`index has diverged: ${fault}`, {
-    code: "INDEX_DIVERGED",
-    next: "Rewind to the last entry in common with the owner, then pull from there.",
+function refuseTooLong({ id, vector }: LogEntry): void {
+  const dimensions = Math.floor(Buffer.byteLength(vector, "base64") / 4);
+  if (dimensions <= MOST_DIMENSIONS) return;
+  throw new TideoverError(`document "${id}": its vector has ${dimensions} dimensions`, {
+    code: "CORPUS_INVALID",
+    next: `pgvector keeps at most ${MOST_DIMENSIONS}: choose another model or engine.`,
   });
 }
 
@@ -112,6 +102,7 @@ async function carryOut(
     await writeMeta(session, meta);
     return position;
   }
+  for (const entry of entries) refuseTooLong(entry);
   const live = await liveOf(session, entries, key);
   const versions = await versionsOf(session, entries);
   const batch = think(entries, { position, watermarks, live, versions }, key, check);

@@ -1,7 +1,5 @@
 import { type DigestedRecord, rangeKey } from "../../core/reconcile/digest.ts";
-import type { StoredRecord } from "../../model/record.ts";
-import type { Connection } from "./connection.ts";
-import { bytesOf, labelsOf, payloadOf, type Row } from "./entries.ts";
+import type { Connection } from "../../ledger/connection.ts";
 
 /** A live record as the writing of it needs to know it. */
 export interface Held {
@@ -20,20 +18,6 @@ export const RECORD_COLUMNS = `
 export function recordTables(prefix = ""): string {
   return `${prefix}records r LEFT JOIN ${prefix}scopes s ON s.scope = r.scope
     LEFT JOIN ${prefix}texts t ON t.n = r.n`;
-}
-
-export function recordOf(row: Row): StoredRecord {
-  return {
-    id: String(row.id),
-    audience: String(row.audience),
-    labels: labelsOf(row),
-    embedding: String(row.embedding),
-    vector: bytesOf(row.vector),
-    title: String(row.title),
-    text: String(row.text),
-    payload: payloadOf(row),
-    digest: String(row.digest),
-  };
 }
 
 export function find({ sql, key }: Connection, id: string): Held | null {

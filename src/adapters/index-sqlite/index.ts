@@ -1,18 +1,21 @@
+import { type Connection, type Place, unavailable } from "../../ledger/connection.ts";
+import { entriesAfter, orphans, readEntry, readMark } from "../../ledger/entries.ts";
+import { trimLog } from "../../ledger/log.ts";
+import { readMeta, readWatermarks } from "../../ledger/meta.ts";
+import { sums } from "../../ledger/ranges.ts";
+import { fence, quarantine } from "../../ledger/standing.ts";
 import type { IndexFacts } from "../../model/index-health.ts";
 import type { IndexHit, IndexQuery, IndexStore } from "../../ports/index.ts";
-import { type Connection, type Place, unavailable } from "./connection.ts";
-import { entriesAfter, orphans, readEntry, readMark } from "./entries.ts";
-import { indexFile } from "./index-file.ts";
-import { readMeta, readWatermarks } from "./meta.ts";
-import { marks, recordsIn, recordsOf, sums } from "./ranges.ts";
+import { marks, recordsIn, recordsOf } from "./ranges.ts";
 import { repair } from "./repair.ts";
 import { restoresOf } from "./restore.ts";
 import { forgetHalf } from "./restore-work.ts";
-import { rewindTo, trimLog } from "./rewind.ts";
+import { rewindTo } from "./rewind.ts";
 import { heldVectors } from "./search.ts";
+import { sqliteFile } from "./schema.ts";
 import { openSnapshot } from "./snapshot.ts";
 import { Thread } from "./thread.ts";
-import { append, apply, fence, quarantine } from "./write.ts";
+import { append, apply } from "./write.ts";
 
 const SEARCH = new URL("./search-worker.ts", import.meta.url);
 
@@ -33,7 +36,7 @@ export async function openSqliteIndex(
   },
 ): Promise<IndexStore> {
   const { readOnly = false, ...place } = options;
-  const file = indexFile(place, readOnly);
+  const file = sqliteFile(place, readOnly);
   const searches = new Thread<IndexQuery, IndexHit[]>(SEARCH, place);
   const read = file.use;
   const write = <T>(work: (connection: Connection) => T): T => {

@@ -1,59 +1,14 @@
-import { addDigest, rangeBounds } from "../../core/reconcile/digest.ts";
-import { EMPTY_DIGEST } from "../../model/position.ts";
+import { rangeBounds } from "../../core/reconcile/digest.ts";
+import { type Connection, oneMoment } from "../../ledger/connection.ts";
+import { recordOf } from "../../ledger/entries.ts";
+import { NO_SUM, one, plus, type Sum } from "../../ledger/sum.ts";
 import {
   LEAF_BITS,
   type RangeRef,
-  type RangeSum,
   type RecordMark,
   type StoredRecord,
 } from "../../model/record.ts";
-import { type Connection, oneMoment } from "./connection.ts";
-import { find, RECORD_COLUMNS, recordOf, recordTables } from "./contents.ts";
-import { KEPT_LEVELS, nodeOf } from "./sum.ts";
-
-/** See IndexStore.sums. */
-export function sums(
-  connection: Connection,
-  ranges: readonly RangeRef[],
-  split: number,
-): RangeSum[] {
-  for (const { bits } of ranges) refuseFiner(bits + split);
-  // One moment: sums of two states would differ from everybody's.
-  return oneMoment(connection, () => ranges.flatMap((range) => partsOf(connection, range, split)));
-}
-
-function refuseFiner(bits: number): void {
-  if (bits <= LEAF_BITS) return;
-  throw new RangeError(`ranges have at most ${LEAF_BITS} bits, and ${bits} were asked for`);
-}
-
-function partsOf(connection: Connection, { prefix, bits }: RangeRef, split: number): RangeSum[] {
-  const [parts, deeper] = [2 ** split, bits + split];
-  const first = prefix * parts;
-  const sums = Array.from(
-    { length: parts },
-    (_, n): RangeSum => ({ prefix: first + n, bits: deeper, count: 0, digest: EMPTY_DIGEST }),
-  );
-  addKept(connection, sums, first, deeper);
-  return sums;
-}
-
-/** Adds to neighbouring ranges, from `first` on, what is kept of them at the next finer level. */
-function addKept({ sql }: Connection, sums: RangeSum[], first: number, bits: number): void {
-  const level = KEPT_LEVELS.find((kept) => kept >= bits) ?? LEAF_BITS;
-  const width = 2 ** (level - bits);
-  const from = nodeOf(first * width, level);
-  const rows = sql("SELECT node, count, sum FROM ranges WHERE node >= ? AND node < ?");
-  for (const row of rows.all(from, from + sums.length * width)) {
-    const at = Math.floor((Number(row.node) - from) / width);
-    const sum = sums[at];
-    if (sum === undefined) continue;
-    const [count, digest] = [Number(row.count), String(row.sum)];
-    // Mostly there is nothing to add it to, and a sum is told as it stands.
-    const total = sum.count === 0 ? digest : addDigest(sum.digest, digest);
-    sums[at] = { ...sum, count: sum.count + count, digest: total };
-  }
-}
+import { find, RECORD_COLUMNS, recordTables } from "./contents.ts";
 
 /** See IndexStore.marks. */
 export function marks({ sql }: Connection, range: RangeRef): RecordMark[] {
@@ -89,4 +44,14 @@ export function recordsNow(connection: Connection, ids: readonly string[]): Stor
 function recordAt({ sql }: Connection, n: number): StoredRecord[] {
   const row = sql(`SELECT ${RECORD_COLUMNS} FROM ${recordTables()} WHERE r.n = ?`).get(n);
   return row === undefined ? [] : [recordOf(row)];
+}
+
+/** Sum of the kept digests that stand in a leaf's records. */
+export function standing({ sql }: Connection, leaf: number): Sum {
+  const width = 2 ** (32 - LEAF_BITS);
+  const from = (leaf - 2 ** LEAF_BITS) * width;
+  const rows = sql(
+    "SELECT lower(hex(digest)) AS digest FROM records WHERE range_key >= ? AND range_key < ?",
+  ).all(from, from + width);
+  return rows.reduce((sum, { digest }) => plus(sum, one(String(digest))), NO_SUM);
 }

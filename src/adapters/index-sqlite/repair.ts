@@ -1,17 +1,19 @@
-import { rangeKey, recordDigest } from "../../core/reconcile/digest.ts";
+import { rangeKey } from "../../core/reconcile/digest.ts";
+import { refuseDamaged, refuseMoved } from "../../core/reconcile/follow.ts";
+import { type Connection, transaction } from "../../ledger/connection.ts";
+import { readMeta } from "../../ledger/meta.ts";
+import { recount } from "../../ledger/range-sums.ts";
+import { leafNode } from "../../ledger/sum.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { IndexRepair } from "../../ports/index.ts";
-import { type Connection, corrupt, diverged, transaction } from "./connection.ts";
 import { drop, find, put } from "./contents.ts";
-import { readMeta } from "./meta.ts";
-import { recount } from "./range-sums.ts";
+import { standing } from "./ranges.ts";
 import { Scopes } from "./scopes.ts";
-import { leafNode } from "./sum.ts";
 
 /** See IndexStore.repair. */
 export function repair(connection: Connection, fix: IndexRepair): void {
   transaction(connection, () => {
-    refuseMoved(connection, fix);
+    refuseMoved(readMeta(connection).position, fix.at);
     const scopes = new Scopes(connection);
     const leaves = new Set<number>();
     for (const id of dropAll(connection, fix.drop, scopes, leaves))
@@ -20,15 +22,9 @@ export function repair(connection: Connection, fix: IndexRepair): void {
       putOne(connection, record, scopes);
       leaves.add(leafOfId(connection, record.id));
     }
-    recount(connection, leaves);
+    recount(connection, leaves, (leaf) => standing(connection, leaf));
     scopes.sweep();
   });
-}
-
-function refuseMoved(connection: Connection, { at }: IndexRepair): void {
-  const { seq, digest } = readMeta(connection).position;
-  if (seq === at.seq && digest === at.digest) return;
-  throw diverged(`it stands at ${seq} (${digest}), and is to be repaired as of ${at.seq}`);
 }
 
 function leafOfId({ key }: Connection, id: string): number {
@@ -66,7 +62,7 @@ function dropAstray({ sql }: Connection, ids: readonly string[], leaves: Set<num
 }
 
 function putOne(connection: Connection, record: StoredRecord, scopes: Scopes): void {
-  if (recordDigest(record, connection.key) !== record.digest) throw corrupt(record.id);
+  refuseDamaged(record, connection.key);
   const held = find(connection, record.id);
   if (held !== null) scopes.leave(held.scope);
   put(connection, record, held, scopes.of(record));

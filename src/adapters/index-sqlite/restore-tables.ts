@@ -1,4 +1,5 @@
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../../ledger/connection.ts";
+import { rangesTable } from "../../ledger/schema.ts";
 import { CONTENT_TABLES, contentIndexes, contentTables } from "./schema.ts";
 
 /** Prefix of the tables that a restore fills beside the live ones. */
@@ -10,7 +11,7 @@ const OLD = "old_";
 export function makeNext(connection: Connection): void {
   dropTables(connection, NEXT);
   dropTables(connection, OLD);
-  connection.db.exec(contentTables(NEXT));
+  connection.db.exec(`${contentTables(NEXT)} ${rangesTable(NEXT)}`);
 }
 
 /** Sorted in one go when all is in: a third of the time of keeping them up row by row. */

@@ -1,13 +1,15 @@
-import { rangeKey, recordDigest } from "../../core/reconcile/digest.ts";
-import type { Position } from "../../model/position.ts";
+import { rangeKey } from "../../core/reconcile/digest.ts";
+import { diverged, refuseDamaged } from "../../core/reconcile/follow.ts";
+import { type Connection, transaction } from "../../ledger/connection.ts";
+import { LeafSums } from "../../ledger/leaf-sums.ts";
+import { beginLog } from "../../ledger/log.ts";
+import { readMeta, writeGeneration, writePosition } from "../../ledger/meta.ts";
+import { writeSums } from "../../ledger/range-sums.ts";
+import { showPart } from "../../ledger/standing.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { IndexRestore } from "../../ports/index.ts";
-import { type Connection, corrupt, diverged, transaction } from "./connection.ts";
-import { LeafSums } from "./leaf-sums.ts";
-import { readMeta, writeBase, writePosition, writeWatermarks } from "./meta.ts";
 import { dropNext, dropOld, indexNext, makeNext, NEXT, swapTables } from "./restore-tables.ts";
 import { Scopes } from "./scopes.ts";
-import { ancestors, hexOf, NO_SUM, plus } from "./sum.ts";
 
 /**
  * A restore on the side of the file: the snapshot is loaded into tables of its own, which take the
@@ -28,7 +30,7 @@ export class RestoreWork {
   }
 
   finish(connection: Connection): void {
-    judge(this.#loaded, this.#goal.position);
+    this.#loaded.judge(this.#goal.position);
     finish(connection, this.#loaded, this.#goal);
     transaction(connection, () => dropOld(connection));
   }
@@ -92,7 +94,7 @@ function insertAll(connection: Connection, page: readonly StoredRecord[], loaded
   const texts = sql(`INSERT INTO ${NEXT}texts VALUES (?, ?, ?, ?)`);
   for (const one of page) {
     const { id, digest, vector, title, text, payload } = one;
-    if (recordDigest(one, key) !== digest) throw corrupt(id);
+    refuseDamaged(one, key);
     const place = rangeKey(id, key);
     const bytes = Buffer.from(digest, "hex");
     loaded.add(place, bytes);
@@ -101,25 +103,15 @@ function insertAll(connection: Connection, page: readonly StoredRecord[], loaded
   }
 }
 
-function showPart({ sql }: Connection, loaded: number | null, total: number | null): void {
-  sql("UPDATE meta SET loaded = ?, total = ?").run(loaded, total);
-}
-
-function judge(loaded: LeafSums, { seq, digest, count }: Position): void {
-  const { sum } = [...loaded.leaves().values()].reduce(plus, NO_SUM);
-  if (loaded.count === count && hexOf(sum) === digest) return;
-  throw diverged(`the snapshot's ${loaded.count} records do not sum up to seq ${seq}`);
-}
-
 function finish(connection: Connection, loaded: LeafSums, from: RestoreGoal): void {
   transaction(connection, () => {
     const { epoch, generation } = readMeta(connection);
     indexOnce(connection, generation + 1);
-    writeSums(connection, loaded);
+    writeSums(connection, loaded, NEXT);
     swapTables(connection);
     beginLog(connection, from);
     showPart(connection, null, null);
-    connection.sql("UPDATE meta SET generation = ?").run(generation + 1);
+    writeGeneration(connection, generation + 1);
     writePosition(connection, { epoch: Math.max(epoch, from.epoch), position: from.position });
   });
 }
@@ -131,20 +123,4 @@ function indexOnce(connection: Connection, generation: number): void {
     const twice = error instanceof Error && /UNIQUE constraint failed/.test(error.message);
     throw twice ? diverged("the snapshot has a record twice") : error;
   }
-}
-
-function writeSums({ sql }: Connection, loaded: LeafSums): void {
-  const insert = sql(`INSERT INTO ${NEXT}ranges VALUES (?, ?, ?)`);
-  for (const [node, { count, sum }] of ancestors(loaded.leaves())) {
-    insert.run(node, count, hexOf(sum));
-  }
-}
-
-/** The orphans stay: they are of nobody's snapshot. */
-function beginLog(connection: Connection, { position, watermarks }: RestoreGoal): void {
-  for (const table of ["log", "undo", "undo_watermarks"]) {
-    connection.sql(`DELETE FROM ${table}`).run();
-  }
-  writeBase(connection, position);
-  writeWatermarks(connection, watermarks);
 }

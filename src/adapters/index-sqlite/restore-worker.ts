@@ -1,13 +1,13 @@
-import { unavailable } from "./connection.ts";
-import { indexFile } from "./index-file.ts";
+import { unavailable } from "../../ledger/connection.ts";
 import type { RestoreQuestion } from "./restore.ts";
 import { unpackPage } from "./restore-page.ts";
 import { abandon, RestoreWork } from "./restore-work.ts";
+import { sqliteFile } from "./schema.ts";
 import { answerParent } from "./thread-end.ts";
 
 /** The entry of the thread that restores one index file (`restore.ts` starts it). */
 answerParent<RestoreQuestion, null>((place) => {
-  const file = indexFile(place, false);
+  const file = sqliteFile(place, false);
   let work: RestoreWork | null = null;
   const current = (): RestoreWork => {
     if (work !== null) return work;

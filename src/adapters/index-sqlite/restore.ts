@@ -1,6 +1,6 @@
+import { type Place, unavailable } from "../../ledger/connection.ts";
 import type { Position } from "../../model/position.ts";
 import type { IndexRestore } from "../../ports/index.ts";
-import { type Place, unavailable } from "./connection.ts";
 import { type PackedPage, packPage } from "./restore-page.ts";
 import type { RestoreGoal } from "./restore-work.ts";
 import { Thread } from "./thread.ts";

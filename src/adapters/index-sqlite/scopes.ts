@@ -1,5 +1,5 @@
 import type { DigestedRecord } from "../../core/reconcile/digest.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../../ledger/connection.ts";
 
 type Whose = Pick<DigestedRecord, "embedding" | "audience" | "labels">;
 

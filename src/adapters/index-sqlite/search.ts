@@ -1,15 +1,12 @@
 import { refuseForeignQuery } from "../../core/reconcile/compatible.ts";
-import { recordDigest } from "../../core/reconcile/digest.ts";
+import { refuseDamaged, refuseUnanswering } from "../../core/reconcile/follow.ts";
 import { bestOf, type VectorPlace } from "../../core/reconcile/vectors.ts";
-import { TideoverError } from "../../lib/errors.ts";
-import type { IndexStanding } from "../../model/index-health.ts";
-import type { StoredRecord } from "../../model/record.ts";
+import { type Connection, oneMoment } from "../../ledger/connection.ts";
+import { labelsOf, recordOf } from "../../ledger/entries.ts";
+import { readMeta } from "../../ledger/meta.ts";
 import type { HeldVectors } from "../../model/vectors.ts";
 import type { IndexHit, IndexQuery } from "../../ports/index.ts";
-import { type Connection, corrupt, oneMoment } from "./connection.ts";
-import { RECORD_COLUMNS, recordOf, recordTables } from "./contents.ts";
-import { labelsOf } from "./entries.ts";
-import { readMeta } from "./meta.ts";
+import { RECORD_COLUMNS, recordTables } from "./contents.ts";
 import { NEXT } from "./restore-tables.ts";
 
 const BYTES = 4;
@@ -46,17 +43,6 @@ export function search(connection: Connection, query: IndexQuery): IndexHit[] {
   });
 }
 
-function refuseUnanswering(standing: IndexStanding, proving = false): void {
-  if (standing.kind === "whole" || standing.kind === "partial") return;
-  if (proving && standing.kind === "quarantined") return;
-  const because = standing.kind === "quarantined" ? standing.because : "it is being restored";
-  throw new TideoverError(`this copy of the index answers nobody: ${because}`, {
-    code: "INDEX_QUARANTINED",
-    retry: "later",
-    next: "Ask another region; this one answers again when its copy is repaired and proven.",
-  });
-}
-
 /** Of the records that have their vectors laid out so. */
 function nearest(
   connection: Connection,
@@ -74,7 +60,7 @@ function nearest(
   });
   return rows.map((row) => {
     const record = recordOf(row);
-    refuseDamaged(connection, record);
+    refuseDamaged(record, connection.key);
     const { id, title, text, audience } = record;
     return { id, title, text, audience, score: 1 - Number(row.distance) };
   });
@@ -84,11 +70,6 @@ function nearest(
 function columnOf({ from, dimensions, total }: VectorPlace): string {
   if (dimensions === total) return "vector";
   return `substr(vector, ${from * BYTES + 1}, ${dimensions * BYTES})`;
-}
-
-/** Three microseconds a hit: what was altered on the disk is found before it is told. */
-function refuseDamaged({ key }: Connection, record: StoredRecord): void {
-  if (recordDigest(record, key) !== record.digest) throw corrupt(record.id);
 }
 
 function visibleScopes(

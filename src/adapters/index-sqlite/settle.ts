@@ -1,9 +1,10 @@
 import { addDigest, rangeKey, recordDigest, removeDigest } from "../../core/reconcile/digest.ts";
 import { type Change, judgeChange } from "../../core/reconcile/entry.ts";
+import type { Connection } from "../../ledger/connection.ts";
+import { raiseWatermark } from "../../ledger/log.ts";
+import { Tally } from "../../ledger/range-sums.ts";
 import type { Position } from "../../model/position.ts";
-import type { Connection } from "./connection.ts";
 import { drop, find, type Held, put, RECORD_COLUMNS, recordTables } from "./contents.ts";
-import { Tally } from "./range-sums.ts";
 import { dimensionsOf, Scopes } from "./scopes.ts";
 
 /** What the records are after one more change, and the change's vector as bytes. */
@@ -31,7 +32,7 @@ export class Settling {
     const vector = judgeChange(change, dimensionsOf(this.#connection, change.embedding));
     const next = { ...before, seq: before.seq + 1, sourceTime: change.sourceTime };
     if (change.op === "watermark") {
-      vouch(this.#connection, next.seq, change);
+      raiseWatermark(this.#connection, next.seq, change);
       return { position: next, vector };
     }
     const held = find(this.#connection, change.id);
@@ -71,14 +72,4 @@ function remember({ sql }: Connection, seq: number, { n }: Held): void {
     INSERT INTO undo (seq, id, audience, labels, embedding, digest, vector, title, text, payload)
     SELECT ?, id, audience, labels, embedding, unhex(digest), vector, title, text, payload
     FROM (SELECT ${RECORD_COLUMNS} FROM ${recordTables()} WHERE r.n = ?)`).run(seq, n);
-}
-
-/** Raises a watermark; the time that it had before is kept for a rewind. */
-function vouch({ sql }: Connection, seq: number, { audience, sourceTime }: Change): void {
-  sql(`
-    INSERT INTO undo_watermarks
-    VALUES (?, (SELECT source_time FROM watermarks WHERE audience = ?))`).run(seq, audience);
-  sql(`
-    INSERT INTO watermarks VALUES (?, ?) ON CONFLICT (audience)
-    DO UPDATE SET source_time = max(source_time, excluded.source_time)`).run(audience, sourceTime);
 }

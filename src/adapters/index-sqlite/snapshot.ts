@@ -1,9 +1,10 @@
+import type { Connection } from "../../ledger/connection.ts";
+import { recordOf } from "../../ledger/entries.ts";
+import type { IndexFile } from "../../ledger/index-file.ts";
+import { readMeta, readWatermarks } from "../../ledger/meta.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { IndexSnapshot } from "../../ports/index.ts";
-import type { Connection } from "./connection.ts";
-import { RECORD_COLUMNS, recordOf, recordTables } from "./contents.ts";
-import type { IndexFile } from "./index-file.ts";
-import { readMeta, readWatermarks } from "./meta.ts";
+import { RECORD_COLUMNS, recordTables } from "./contents.ts";
 import { recordsNow } from "./ranges.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
+import type { Place } from "../../ledger/connection.ts";
 import { faultOf } from "../../lib/fault.ts";
-import type { Place } from "./connection.ts";
 import type { Asked, Told } from "./thread.ts";
 
 /** The other end of a `Thread`: answers every question of its parent by `work`. */

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { it } from "node:test";
 import { vector } from "../../../test/contract/index-support.ts";
 import { recordDigest } from "../../core/reconcile/digest.ts";
+import { LeafSums } from "../../ledger/leaf-sums.ts";
+import { hexOf, NO_SUM, plus } from "../../ledger/sum.ts";
 import { NO_WATERMARKS } from "../../model/index-health.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { IndexQuery, IndexRestore } from "../../ports/index.ts";
 import { openSqliteIndex } from "./index.ts";
-import { LeafSums } from "./leaf-sums.ts";
-import { hexOf, NO_SUM, plus } from "./sum.ts";
 import { Thread } from "./thread.ts";
 
 const FIXTURE = new URL("./thread.fixture.ts", import.meta.url);

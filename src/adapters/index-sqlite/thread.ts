@@ -1,7 +1,7 @@
 import { type Transferable, Worker } from "node:worker_threads";
+import { type Place, unavailable } from "../../ledger/connection.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { errorOf, type Fault } from "../../lib/fault.ts";
-import { type Place, unavailable } from "./connection.ts";
 
 /** What a thread is asked. */
 export interface Asked<Question> {

@@ -20,13 +20,20 @@ export const serverIsNamed: Rule = each(({ engine, urlEnv }, path) => {
   return [{ path, on: "key", value: "", message, instead }];
 });
 
-const OF_PGVECTOR = ["urlEnv", "schema", "reader", "hnsw"] as const;
+/** What only one engine understands. */
+const PARTS = [
+  ["urlEnv", "pgvector"],
+  ["schema", "pgvector"],
+  ["reader", "pgvector"],
+  ["hnsw", "pgvector"],
+  ["folder", "lancedb"],
+] as const;
 
 export const partsFitTheEngine: Rule = each((index, path) =>
-  OF_PGVECTOR.flatMap((part): Finding[] => {
-    if (index.engine === "pgvector" || index[part] === undefined) return [];
-    const message = `is a part of engine pgvector, and this one is ${index.engine}`;
-    const instead = "remove it, or write engine: pgvector";
+  PARTS.flatMap(([part, engine]): Finding[] => {
+    if (index.engine === engine || index[part] === undefined) return [];
+    const message = `is a part of engine ${engine}, and this one is ${index.engine}`;
+    const instead = `remove it, or write engine: ${engine}`;
     return [{ path: [...path, part], on: "key", value: "", message, instead }];
   }),
 );

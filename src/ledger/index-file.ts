@@ -1,7 +1,7 @@
 import { type BigIntStats, statSync } from "node:fs";
-import { messageOf, TideoverError } from "../../lib/errors.ts";
+import { messageOf, TideoverError } from "../lib/errors.ts";
 import { type Connection, openConnection, type Place, unavailable } from "./connection.ts";
-import { REPLACE } from "./schema.ts";
+import { type Layout, REPLACE } from "./schema.ts";
 
 /** A file that may appear, vanish, be replaced or be damaged while we live. */
 export interface IndexFile {
@@ -34,7 +34,7 @@ interface Opened {
  * It is only ever looked up, never opened and closed beside SQLite: by POSIX rules a `close` of any
  * handle drops all locks that this process holds on the file, and SQLite relies on them.
  */
-export function indexFile(place: Place, readOnly: boolean): IndexFile {
+export function indexFile(place: Place, readOnly: boolean, layout: Layout): IndexFile {
   const { path } = place;
   let opened: Opened | null = null;
   let everOpened = false;
@@ -54,7 +54,7 @@ export function indexFile(place: Place, readOnly: boolean): IndexFile {
     // A writer makes a missing file once only. One that vanished later held the log of this
     // region: an empty one in its place would look like an index that lost nothing.
     if (stamp === null && (readOnly || everOpened)) throw missing(path, everOpened);
-    const connection = openConnection(place, readOnly);
+    const connection = openConnection(place, readOnly, layout);
     opened = { connection, stamp: stampOf(path), wal: stampOf(`${path}-wal`) };
     everOpened = true;
     return opened;
@@ -74,7 +74,7 @@ export function indexFile(place: Place, readOnly: boolean): IndexFile {
     }
   };
 
-  const openAnother = (): Connection => use(() => openConnection(place, true));
+  const openAnother = (): Connection => use(() => openConnection(place, true, layout));
 
   const explain = (error: unknown): unknown =>
     error instanceof TideoverError || isMistake(error) ? error : explained(path, error);

@@ -1,5 +1,5 @@
-import { leafOf } from "../../core/reconcile/digest.ts";
-import { LEAF_BITS } from "../../model/record.ts";
+import { leafOf } from "../core/reconcile/digest.ts";
+import { LEAF_BITS } from "../model/record.ts";
 
 /** Levels whose sums are kept, in bits. Between them, a level is added up from the next finer one. */
 export const KEPT_LEVELS = [0, 8, LEAF_BITS] as const;

@@ -1,5 +1,7 @@
-import { LEAF_BITS } from "../../model/record.ts";
-import type { Sum } from "./sum.ts";
+import { diverged } from "../core/reconcile/follow.ts";
+import type { Position } from "../model/position.ts";
+import { LEAF_BITS } from "../model/record.ts";
+import { hexOf, NO_SUM, plus, type Sum } from "./sum.ts";
 
 const LEAVES = 2 ** LEAF_BITS;
 const WORDS = 4;
@@ -44,5 +46,12 @@ export class LeafSums {
   #sumOf(leaf: number): bigint {
     const words = this.#words.subarray(leaf * WORDS, (leaf + 1) * WORDS);
     return words.reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
+  }
+
+  /** Throws INDEX_DIVERGED unless what was added is what the position says. */
+  judge({ seq, digest, count }: Position): void {
+    const { sum } = [...this.leaves().values()].reduce(plus, NO_SUM);
+    if (this.#count === count && hexOf(sum) === digest) return;
+    throw diverged(`the snapshot's ${this.#count} records do not sum up to seq ${seq}`);
   }
 }

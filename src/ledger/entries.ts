@@ -1,5 +1,6 @@
 import type { SQLOutputValue } from "node:sqlite";
-import type { LogEntry, LogMark, Payload } from "../../model/change.ts";
+import type { LogEntry, LogMark, Payload } from "../model/change.ts";
+import type { StoredRecord } from "../model/record.ts";
 import type { Connection } from "./connection.ts";
 
 export type Row = Record<string, SQLOutputValue>;
@@ -110,4 +111,19 @@ export function wordOf(
   const row = sql("SELECT epoch, digest_after FROM log WHERE seq = ?").get(seq);
   if (row === undefined) return null;
   return { epoch: Number(row.epoch), digestAfter: String(row.digest_after) };
+}
+
+/** A live record out of its columns, with `digest` in hexadecimal digits. */
+export function recordOf(row: Row): StoredRecord {
+  return {
+    id: String(row.id),
+    audience: String(row.audience),
+    labels: labelsOf(row),
+    embedding: String(row.embedding),
+    vector: bytesOf(row.vector),
+    title: String(row.title),
+    text: String(row.text),
+    payload: payloadOf(row),
+    digest: String(row.digest),
+  };
 }

@@ -1,3 +1,6 @@
+import type { LogEntry } from "../../model/change.ts";
+import type { Watermarks } from "../../model/index-health.ts";
+import { EMPTY_DIGEST, type Position } from "../../model/position.ts";
 import {
   addDigest,
   type DigestKey,
@@ -5,16 +8,12 @@ import {
   rangeKey,
   recordDigest,
   removeDigest,
-} from "../../core/reconcile/digest.ts";
-import { judgeChange } from "../../core/reconcile/entry.ts";
-import { TideoverError } from "../../lib/errors.ts";
-import type { LogEntry } from "../../model/change.ts";
-import type { Watermarks } from "../../model/index-health.ts";
-import { EMPTY_DIGEST, type Position } from "../../model/position.ts";
+} from "./digest.ts";
+import { judgeChange } from "./entry.ts";
 
 /**
- * What a row of entries does to an index, thought through before anything is written: the server
- * then gets a handful of statements for all of them, however many they are.
+ * What a row of entries does to an index, thought through before anything is written: an
+ * engine then gets a handful of statements for all of them, however many they are.
  */
 export interface Batch {
   readonly logged: readonly Logged[];
@@ -66,9 +65,6 @@ export interface Version {
   readonly count: number;
 }
 
-/** Largest vector that pgvector keeps. */
-const MOST_DIMENSIONS = 16_000;
-
 /**
  * `check` sees each entry with the digest that it led to, and throws to refuse all. Throws
  * CORPUS_INVALID for what cannot be held.
@@ -104,7 +100,7 @@ interface Draft {
 
 function settle(draft: Draft, entry: LogEntry, key: DigestKey): Logged {
   const { position: before, watermarks } = draft;
-  const vector = judged(entry, draft.versions.get(entry.embedding)?.dimensions ?? null);
+  const vector = judgeChange(entry, draft.versions.get(entry.embedding)?.dimensions ?? null);
   const isWatermark = entry.op === "watermark";
   const old = isWatermark ? null : (draft.live.get(entry.id) ?? null);
   if (isWatermark) draft.watermarks = vouched(watermarks, entry);
@@ -122,14 +118,6 @@ function settle(draft: Draft, entry: LogEntry, key: DigestKey): Logged {
     watermarks: isWatermark ? watermarks : null,
     replaced: old,
   };
-}
-
-function judged(entry: LogEntry, dimensions: number | null): Uint8Array {
-  const vector = judgeChange(entry, dimensions);
-  if (vector.length / 4 <= MOST_DIMENSIONS) return vector;
-  const message = `document "${entry.id}": its vector has ${vector.length / 4} dimensions`;
-  const next = `pgvector keeps at most ${MOST_DIMENSIONS}: choose another model or engine.`;
-  throw new TideoverError(message, { code: "CORPUS_INVALID", next });
 }
 
 function vouched(watermarks: Watermarks, { audience, sourceTime }: LogEntry): Watermarks {

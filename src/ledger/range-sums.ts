@@ -1,5 +1,5 @@
-import { LEAF_BITS } from "../../model/record.ts";
 import type { Connection } from "./connection.ts";
+import type { LeafSums } from "./leaf-sums.ts";
 import { ancestors, hexOf, leafNode, minus, NO_SUM, one, plus, type Sum } from "./sum.ts";
 
 /** What changed in the leaves during one transaction, to be written once for each. */
@@ -31,29 +31,32 @@ export function raise(connection: Connection, leaves: ReadonlyMap<number, Sum>):
   }
 }
 
-export function readSum({ sql }: Connection, node: number): Sum {
+function readSum({ sql }: Connection, node: number): Sum {
   const row = sql("SELECT count, sum FROM ranges WHERE node = ?").get(node);
   return row === undefined ? NO_SUM : { count: Number(row.count), sum: BigInt(`0x${row.sum}`) };
 }
 
-export function writeSum({ sql }: Connection, node: number, { count, sum }: Sum): void {
+function writeSum({ sql }: Connection, node: number, { count, sum }: Sum): void {
   sql("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?)").run(node, count, hexOf(sum));
 }
 
-/** Sets these leaves' sums to those of the kept digests that stand in their records. */
-export function recount(connection: Connection, leaves: ReadonlySet<number>): void {
+/** Sets these leaves' sums to those of the kept digests that `standing` gives. */
+export function recount(
+  connection: Connection,
+  leaves: ReadonlySet<number>,
+  standing: (leaf: number) => Sum,
+): void {
   const changed = new Map<number, Sum>();
   for (const leaf of leaves) {
-    changed.set(leaf, minus(standing(connection, leaf), readSum(connection, leaf)));
+    changed.set(leaf, minus(standing(leaf), readSum(connection, leaf)));
   }
   raise(connection, changed);
 }
 
-function standing({ sql }: Connection, leaf: number): Sum {
-  const width = 2 ** (32 - LEAF_BITS);
-  const from = (leaf - 2 ** LEAF_BITS) * width;
-  const rows = sql(
-    "SELECT lower(hex(digest)) AS digest FROM records WHERE range_key >= ? AND range_key < ?",
-  ).all(from, from + width);
-  return rows.reduce((sum, { digest }) => plus(sum, one(String(digest))), NO_SUM);
+/** All sums of an empty table `ranges`, whose name has this prefix. */
+export function writeSums({ sql }: Connection, loaded: LeafSums, prefix: string): void {
+  const insert = sql(`INSERT INTO ${prefix}ranges VALUES (?, ?, ?)`);
+  for (const [node, { count, sum }] of ancestors(loaded.leaves())) {
+    insert.run(node, count, hexOf(sum));
+  }
 }

@@ -1,10 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { load } from "sqlite-vec";
-import { type DigestKey, recordDigest } from "../../core/reconcile/digest.ts";
-import { TideoverError } from "../../lib/errors.ts";
-import { createTables, faultOf } from "./schema.ts";
+import { type DigestKey, recordDigest } from "../core/reconcile/digest.ts";
+import { TideoverError } from "../lib/errors.ts";
+import { createTables, faultOf, type Layout } from "./schema.ts";
 
 /** Where an index is, and what its digests are keyed with. Plain data: it crosses threads. */
 export interface Place {
@@ -27,15 +26,21 @@ const BUSY_TIMEOUT_MS = 2_000;
  * Opens an index file; a writer makes it (and its folder) when there is none. Throws
  * INDEX_UNAVAILABLE for a file that is no whole index, and SQLite's own errors.
  */
-export function openConnection({ path, digestKey }: Place, readOnly: boolean): Connection {
+export function openConnection(
+  { path, digestKey }: Place,
+  readOnly: boolean,
+  layout: Layout,
+): Connection {
   if (!readOnly) mkdirSync(dirname(path), { recursive: true });
-  const db = new DatabaseSync(path, { readOnly, allowExtension: true, timeout: BUSY_TIMEOUT_MS });
+  const allowExtension = layout.extend !== undefined;
+  const db = new DatabaseSync(path, { readOnly, allowExtension, timeout: BUSY_TIMEOUT_MS });
   try {
-    load(db);
-    db.enableLoadExtension(false);
+    layout.extend?.(db);
+    if (allowExtension) db.enableLoadExtension(false);
     const check = keyCheck(digestKey);
-    if (!readOnly) prepareWriter(db, check);
-    judge(db, path, check);
+    if (!readOnly) prepareWriter(db, check, layout);
+    const fault = faultNow(db, check, layout);
+    if (fault !== null) throw unavailable(`index file ${path} ${fault.is}`, fault.next);
   } catch (error) {
     db.close();
     throw error;
@@ -49,8 +54,8 @@ export function openConnection({ path, digestKey }: Place, readOnly: boolean): C
   return { db, sql, key: digestKey };
 }
 
-function prepareWriter(db: DatabaseSync, check: string): void {
-  createTables(db, check);
+function prepareWriter(db: DatabaseSync, check: string, layout: Layout): void {
+  createTables(db, check, layout);
   // A batch at random places of a large index touches some thousand pages: kept in 64 MB they are
   // not read again for the next one. Checkpoints of 32 MB write a page once that changed ten times.
   db.exec("PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000;");
@@ -62,31 +67,16 @@ function keyCheck(key: DigestKey): string {
   return recordDigest({ ...none, vector: new Uint8Array(0), payload: {} }, key);
 }
 
-function judge(db: DatabaseSync, path: string, check: string): void {
+function faultNow(db: DatabaseSync, check: string, layout: Layout): ReturnType<typeof faultOf> {
   // One read transaction: the agent may be writing between two of the questions.
   db.exec("BEGIN");
-  const fault = faultOf(db, check);
+  const fault = faultOf(db, check, layout);
   db.exec("COMMIT");
-  if (fault !== null) throw unavailable(`index file ${path} ${fault.is}`, fault.next);
+  return fault;
 }
 
 export function unavailable(message: string, next: string, cause?: unknown): TideoverError {
   return new TideoverError(message, { code: "INDEX_UNAVAILABLE", retry: "later", next, cause });
-}
-
-export function diverged(fault: string): TideoverError {
-  return new TideoverError(`index has diverged: ${fault}`, {
-    code: "INDEX_DIVERGED",
-    next: "Rewind to the last entry in common with the owner, then pull from there.",
-  });
-}
-
-export function corrupt(id: string): TideoverError {
-  return new TideoverError(`record "${id}" of the index is not what was written`, {
-    code: "INDEX_CORRUPT",
-    retry: "later",
-    next: "Run `tideover index verify`; it names what is damaged and how to repair it.",
-  });
 }
 
 /** Runs `work` so that all of its writes happen, or none. */

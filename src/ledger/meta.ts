@@ -1,6 +1,6 @@
-import type { Epoch } from "../../model/ids.ts";
-import type { IndexStanding, Watermarks } from "../../model/index-health.ts";
-import type { Position } from "../../model/position.ts";
+import type { Epoch } from "../model/ids.ts";
+import type { IndexStanding, Watermarks } from "../model/index-health.ts";
+import type { Position } from "../model/position.ts";
 import type { Connection } from "./connection.ts";
 
 export interface Meta {
@@ -83,4 +83,8 @@ export function writeWatermarks({ sql }: Connection, { all, tenants }: Watermark
   for (const [audience, time] of [["", all] as const, ...Object.entries(tenants)]) {
     insert.run(audience, time);
   }
+}
+
+export function writeGeneration({ sql }: Connection, generation: number): void {
+  sql("UPDATE meta SET generation = ?").run(generation);
 }
