@@ -7,6 +7,7 @@ import { openSqliteStore } from "../../src/adapters/store-sqlite/store.ts";
 import { keysOf } from "../../src/app/estate.ts";
 import { verifyChain } from "../../src/core/evidence/chain.ts";
 import { DEFAULT_TIMEOUTS } from "../../src/gateway/options.ts";
+import { indexSubject } from "../../src/model/decision.ts";
 import { intentSchema, ownershipSchema } from "../../src/model/intent.ts";
 import { KEYS } from "../../src/model/keys.ts";
 import {
@@ -120,6 +121,31 @@ describe("controllers that are killed in the middle of a plan", () => {
     await assertOnce(MOVED, planId, before, { to, ownershipChanges: 2 });
   });
 
+  it("finish a move of an index alone whose leaders are killed at every step", async () => {
+    const [owner, other] = await fromAndTo();
+    const epochs = await Promise.all(WORKFLOWS.map((name) => intentOf(name)));
+    const before = await ownershipEpoch();
+    for (const [to, kills] of [[other, true] as const, [owner, false] as const]) {
+      const { planIds } = await momentOf(indexSubject("handbook"), MOVED);
+      await up.control.moveIndex("handbook", { to, by: "a test", acceptLoss: false });
+      let planId = "";
+      await soon("a plan of the index", async () => {
+        const now = await momentOf(indexSubject("handbook"), MOVED);
+        planId = now.planIds.find((id) => !planIds.includes(id)) ?? "";
+        return planId !== "";
+      });
+      const { steps } = await readPlan(planId);
+      for (const { id } of kills ? steps : []) {
+        await reached(planId, id);
+        await killLeader(planId, id);
+      }
+      await completed(planId);
+    }
+    assert.equal(await ownershipEpoch(), before + 4, "each move freezes and promotes once");
+    assert.deepEqual(await store.list(KEYS.indexHolds), []);
+    assert.deepEqual(await Promise.all(WORKFLOWS.map((name) => intentOf(name))), epochs);
+  });
+
   it("finish a failover whose leaders are killed one after the other, at every step", async (t) => {
     const [from, to] = await fromAndTo();
     await standbysReady(to, [...WORKFLOWS]);
@@ -172,10 +198,11 @@ describe("controllers that are killed in the middle of a plan", () => {
     readonly ownershipEpoch: number;
   }
 
-  async function momentOf(workflow: string): Promise<Moment> {
+  /** `subject`: whose plans, where that is no workflow. */
+  async function momentOf(subject: string, workflow = subject): Promise<Moment> {
     const plans = (await store.list(KEYS.plans)).map(({ value }) => planSchema.parse(value));
     return {
-      planIds: plans.filter((plan) => plan.workflow === workflow).map(({ id }) => id),
+      planIds: plans.filter((plan) => plan.workflow === subject).map(({ id }) => id),
       epoch: (await intentOf(workflow)).epoch,
       ownershipEpoch: await ownershipEpoch(),
     };
