@@ -80,7 +80,7 @@ describe("a target that becomes ten times slower", () => {
         first.paceMs = 50;
         const from = performance.now();
         await eventually("it to be asked last", async () => (await target()).standing === "slow");
-        assert.ok(performance.now() - from < 5_000, `after ${performance.now() - from} ms`);
+        assert.ok(performance.now() - from < 10_000, `after ${performance.now() - from} ms`);
         assert.match((await target()).slow ?? "", streamed ? /from word to word/ : /for an answer/);
         await shownEverywhere();
         await eventually("the other to be asked", () => second.upstream.asked.length > 20);
