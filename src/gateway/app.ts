@@ -45,6 +45,7 @@ export function createApp(tools: Tools, requestId: () => string): Omit<Serving, 
   return {
     answer: (inbound) => void answerOne(tools, paths, requestId, inbound),
     refusal: (fault) => refusalOf(tools, requestId, fault),
+    failed: (error) => tools.logger.error({ err: error }, "a caller could not be taken"),
   };
 }
 

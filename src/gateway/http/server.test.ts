@@ -25,12 +25,14 @@ async function worldOf(
   times: Partial<CallerTimes> = {},
 ) {
   const asked: Inbound[] = [];
+  const failures: string[] = [];
   const server = new HttpServer({
     times: { ...TIMES, ...times },
     answer: (inbound) => {
       asked.push(inbound);
       answer(inbound);
     },
+    failed: (error) => failures.push(error.message),
     refusal: ({ status, message }) => ({ status, headers: { "x-why": "so" }, body: message }),
   });
   await new Promise<void>((resolve) => server.listener.listen(0, "127.0.0.1", resolve));
@@ -49,7 +51,7 @@ async function worldOf(
     server.destroy();
     await server.close();
   });
-  return { server, call, asked };
+  return { server, call, asked, failures };
 }
 
 /** A caller of raw bytes, which notes what it is told. */
@@ -524,6 +526,18 @@ describe("a request that is over", () => {
     assert.deepEqual(await bodyOf(old), { kind: "gone" });
     now.whole(200, {}, "two");
     assert.doesNotMatch(await caller.told(/two$/), /wrong|500/);
+  });
+});
+
+describe("a server that has no sockets left", () => {
+  it("says so each time, and serves on whom it has", async (t) => {
+    const { call, server, failures } = await worldOf(t, echo);
+    const caller = await call();
+    for (const code of ["EMFILE", "ENFILE"])
+      server.listener.emit("error", new Error(`accept ${code}`));
+    assert.deepEqual(failures, ["accept EMFILE", "accept ENFILE"]);
+    caller.send(get("/on"));
+    await caller.told(/\/on$/);
   });
 });
 

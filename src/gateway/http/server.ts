@@ -8,6 +8,8 @@ export interface Serving {
   /** Never throws. */
   readonly answer: (inbound: Inbound) => void;
   readonly refusal: (fault: BadMessage) => Refusal;
+  /** A caller could not be taken, for want of sockets for one. Those that are here are served on. */
+  readonly failed: (error: Error) => void;
 }
 
 /** Callers are looked through so often, in ms: those that are overdue go. */
@@ -32,6 +34,8 @@ export class HttpServer implements House {
     this.listener = createServer({ noDelay: true }, (socket) => {
       this.#callers.add(new Caller(socket, this));
     });
+    // What goes wrong before is for whoever wanted it to listen.
+    this.listener.once("listening", () => this.listener.on("error", serving.failed));
     const shortest = Math.min(...Object.values(serving.times));
     this.#sweep = setInterval(() => this.#look(), Math.min(SWEEP_MS, shortest)).unref();
   }
