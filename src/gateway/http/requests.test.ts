@@ -256,13 +256,13 @@ const KNOWN_STRICTER = new RegExp(
 /** The bytes of a connection: requests in a row, sound ones and ones of parts that do not fit. */
 function connections(): fc.Arbitrary<string> {
   const sound = fc.constantFrom(...TAKEN.map(([, text]) => text));
-  const any = fc.constantFrom(
+  const judged = fc.constantFrom(
     ...[...TAKEN, ...REFUSED.slice(0, -3), ...STRICTER].map(([, text]) => text),
   );
   const request = fc.oneof(
     { weight: 3, arbitrary: sound },
     { weight: 2, arbitrary: ofParts() },
-    { weight: 1, arbitrary: any },
+    { weight: 1, arbitrary: judged },
   );
   return fc
     .tuple(fc.array(request, { minLength: 1, maxLength: 4 }), fc.array(spoil(), { maxLength: 3 }))
