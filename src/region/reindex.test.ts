@@ -42,10 +42,12 @@ afterEach(async () => {
 
 const ALL = { prefix: 0, bits: 0 };
 const wordSchema = z.object({
-  reindex: z.object({
-    ...{ running: z.boolean(), error: z.string().nullable() },
-    ...{ done: z.int(), total: z.int(), accepted: z.string().nullable() },
-  }),
+  reindex: z
+    .object({
+      ...{ running: z.boolean(), error: z.string().nullable() },
+      ...{ done: z.int(), total: z.int(), accepted: z.string().nullable() },
+    })
+    .nullable(),
 });
 
 async function begin(order: object = {}, region: AgentRegion = world.eu) {
@@ -56,18 +58,20 @@ async function begin(order: object = {}, region: AgentRegion = world.eu) {
 async function reindexed(order: object = {}) {
   const begun = await begin(order);
   assert.equal(begun.status, 200, JSON.stringify(begun.body));
-  return ended();
+  await ended();
+  const word = await lastWord();
+  assert.ok(word !== null);
+  return word;
 }
 
+/** At once when no order was ever given. */
 async function ended() {
-  let word: z.infer<typeof wordSchema>["reindex"] | null = null;
-  await until("it to end", async () => {
-    const { body } = await world.eu.ask("GET", AGENT_PATHS.reindex(INDEX));
-    word = wordSchema.parse(body).reindex;
-    return !word.running;
-  });
-  assert.ok(word !== null);
-  return word as z.infer<typeof wordSchema>["reindex"];
+  await until("it to end", async () => (await lastWord())?.running !== true);
+}
+
+async function lastWord() {
+  const { body } = await world.eu.ask("GET", AGENT_PATHS.reindex(INDEX));
+  return wordSchema.parse(body).reindex;
 }
 
 function write(id: string, text = `Text of ${id}.`): SourceChange {

@@ -7,7 +7,7 @@ import type { Layout } from "../../ledger/schema.ts";
 export interface Named {
   readonly name: string;
   readonly version: number;
-  /** Embedding versions of its records; of many, at least two. */
+  /** Every way in which its records spell their `embedding`, by name. */
   readonly held: Held;
 }
 

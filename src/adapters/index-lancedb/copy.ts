@@ -14,7 +14,7 @@ import {
 import type { LanceTable } from "./driver.ts";
 import type { Lake } from "./lake.ts";
 import type { LanceOptions } from "./options.ts";
-import { type Found, heldIn } from "./reading.ts";
+import { type Found, heldNow, heldWith } from "./reading.ts";
 import { explained, unavailable } from "./trouble.ts";
 import type { Writer } from "./writer.ts";
 
@@ -157,7 +157,7 @@ export class Turn {
     return this.#begun.meta;
   }
 
-  /** Embedding versions of the records, as they are now. */
+  /** Every way in which the records spell their `embedding`, as they are now. */
   get held(): Held {
     return this.#held;
   }
@@ -176,7 +176,7 @@ export class Turn {
     this.#writer ??= await this.#copy.lake.make(`records_${this.meta.generation}`);
     await this.#writer.drop(drop.map(({ row }) => row));
     await this.#writer.add(put);
-    this.#held = await heldAfter(this.#writer.table, this.#held, put);
+    this.#held = await heldNow(this.#writer.table, heldWith(this.#held, put), put);
     this.#rows += drop.length + put.length;
   }
 
@@ -215,18 +215,4 @@ export class Turn {
       "Let one agent alone write each copy of an index; then try again.",
     );
   }
-}
-
-/** Mostly the records that come are of the version that all others are. */
-async function heldAfter(
-  table: LanceTable,
-  before: Held,
-  put: readonly StoredRecord[],
-): Promise<Held> {
-  const after = new Map(before.map((one) => [JSON.stringify(one), one]));
-  for (const { embedding, vector } of put) {
-    const one = { embedding, dimensions: vector.length / 4 };
-    after.set(JSON.stringify(one), one);
-  }
-  return after.size === 1 && put.length > 0 ? [...after.values()] : heldIn(table);
 }

@@ -9,10 +9,6 @@ export function anyOf(column: string, values: readonly string[]): string {
   return known.length === 0 ? "false" : `${column} IN (${known.join(", ")})`;
 }
 
-export function other(column: string, value: string): string {
-  return `${column} <> ${literal(value)}`;
-}
-
 /** Numbers are quicker to compare than ids; some other record may stand at the same place. */
 export function atPlacesOf(ids: readonly string[], key: DigestKey): string {
   const places = ids.filter((id) => id.isWellFormed()).map((id) => rangeKey(id, key));

@@ -6,7 +6,7 @@ import { sums } from "../../ledger/ranges.ts";
 import { fence, quarantine } from "../../ledger/standing.ts";
 import type { IndexFacts } from "../../model/index-health.ts";
 import type { IndexStore } from "../../ports/index.ts";
-import { LAYOUT } from "./bookkeeping.ts";
+import { LAYOUT, readState } from "./bookkeeping.ts";
 import { Copy } from "./copy.ts";
 import { loadDriver } from "./driver.ts";
 import { openLake } from "./lake.ts";
@@ -43,6 +43,7 @@ export async function openLanceIndex(options: LanceOptions): Promise<IndexStore>
     position: async () => copy.look(readMeta).position,
     epoch: async () => copy.look(readMeta).epoch,
     watermarks: async () => copy.look(readWatermarks),
+    vectors: async () => copy.look(readState).named?.held ?? [],
     fence: async (epoch) => copy.note((connection) => fence(connection, epoch)),
     append: (epoch, changes) => append(copy, epoch, changes),
     apply: (entries) => apply(copy, entries),

@@ -9,7 +9,7 @@ import {
 } from "../../model/record.ts";
 import type { Held } from "./bookkeeping.ts";
 import type { LanceTable } from "./driver.ts";
-import { anyOf, atPlacesOf, other, within } from "./filter.ts";
+import { anyOf, atPlacesOf, within } from "./filter.ts";
 import { digestsOf, numbersOf, recordsOfRows, rowIdsOf, textsOf } from "./rows.ts";
 
 /** What a table really holds at one of its versions. */
@@ -100,17 +100,34 @@ export function compareTexts(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
+/** The ways in which records spell their `embedding`, when these records come as well. */
+export function heldWith(before: Held, records: readonly StoredRecord[]): Held {
+  const held = new Map(before.map((one) => [one.embedding, one]));
+  for (const { embedding, vector } of records) {
+    held.set(embedding, { embedding, dimensions: vector.length / 4 });
+  }
+  return [...held.values()].sort((a, b) => compareTexts(a.embedding, b.embedding));
+}
+
 /**
- * The embedding versions of the records; of many, two. That is enough: when all that are found are
- * equal to a query's, so is every one.
+ * As many of them as the table has records of. Only those are looked for of which no record was just
+ * `put`: mostly all that come spell it as all others do, and there is nothing to ask.
  */
-export async function heldIn(table: LanceTable): Promise<Held> {
-  const [first] = recordsOfRows(await table.query().limit(1).toArrow());
-  if (first === undefined) return [];
-  const another = table.query().where(other("embedding", first.embedding)).limit(1);
-  return [first, ...recordsOfRows(await another.toArrow())]
-    .map(({ embedding, vector }) => ({ embedding, dimensions: vector.length / 4 }))
-    .sort((a, b) => compareTexts(a.embedding, b.embedding));
+export async function heldNow(
+  table: LanceTable,
+  held: Held,
+  put: readonly StoredRecord[],
+): Promise<Held> {
+  const sure = new Set(put.map(({ embedding }) => embedding));
+  const there = await Promise.all(
+    held.map(async ({ embedding }) => sure.has(embedding) || (await isIn(table, embedding))),
+  );
+  return held.filter((_, at) => there[at]);
+}
+
+async function isIn(table: LanceTable, embedding: string): Promise<boolean> {
+  const query = table.query().where(anyOf("embedding", [embedding]));
+  return (await query.select(["id"]).limit(1).toArrow()).numRows > 0;
 }
 
 /** More ranges than this are quicker looked for by reading all. */

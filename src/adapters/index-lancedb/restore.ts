@@ -9,10 +9,10 @@ import { showPart } from "../../ledger/standing.ts";
 import type { Position } from "../../model/position.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { IndexRestore } from "../../ports/index.ts";
-import { type Named, nameFresh, nameNext, readState } from "./bookkeeping.ts";
+import { type Held, type Named, nameFresh, nameNext, readState } from "./bookkeeping.ts";
 import type { Copy } from "./copy.ts";
 import { Loader } from "./loader.ts";
-import { heldIn } from "./reading.ts";
+import { heldWith } from "./reading.ts";
 import { clear, KEEP_MS } from "./tidy.ts";
 import { unavailable } from "./trouble.ts";
 import type { Writer } from "./writer.ts";
@@ -24,7 +24,7 @@ interface Restore {
   readonly writer: Writer;
   readonly sums: LeafSums;
   /** Of the records that are in the table. */
-  readonly loaded: { records: number; writes: number };
+  readonly loaded: { records: number; writes: number; held: Held };
 }
 
 /**
@@ -60,7 +60,13 @@ async function begin(copy: Copy, from: IndexRestore): Promise<Restore> {
       await forgetHalf(copy);
       const { generation } = copy.look(readMeta);
       const writer = await copy.lake.make(`records_${generation + 1}`);
-      return { copy, from, writer, sums: new LeafSums(), loaded: { records: 0, writes: 0 } };
+      return {
+        copy,
+        from,
+        writer,
+        sums: new LeafSums(),
+        loaded: { records: 0, writes: 0, held: [] },
+      };
     });
   } catch (error) {
     copy.restoring = false;
@@ -106,8 +112,9 @@ async function add(
   await writer.add(records);
   loaded.records += records.length;
   loaded.writes += 1;
+  loaded.held = heldWith(loaded.held, records);
   if (from.hot === undefined || loaded.records < from.hot) return;
-  const next = await namedOf(writer);
+  const next = namedOf(writer, loaded.held);
   copy.note((connection) =>
     transaction(connection, () => {
       showPart(connection, loaded.records, from.position.count);
@@ -116,13 +123,13 @@ async function add(
   );
 }
 
-async function namedOf({ name, version, table }: Writer): Promise<Named> {
-  return { name, version, held: await heldIn(table) };
+function namedOf({ name, version }: Writer, held: Held): Named {
+  return { name, version, held };
 }
 
 async function finish({ copy, from, writer, sums, loaded }: Restore): Promise<void> {
   await writer.sync();
-  const named = await namedOf(writer);
+  const named = namedOf(writer, loaded.held);
   const former = copy.look(readState).named;
   copy.note((connection) =>
     transaction(connection, () => {

@@ -1,26 +1,37 @@
 import { type DigestKey, rangeKey } from "../../core/reconcile/digest.ts";
+import { vectorsOf } from "../../core/reconcile/vectors.ts";
 import { payloadOf } from "../../ledger/entries.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import type { Arrow, Rows } from "./driver.ts";
 
 /**
  * How a record stands in a Lance table. A column of vectors has one number of dimensions, so there
- * is a column for each that ever was (`v384`), made when its first record comes; a record fills one.
- * `blank`: a vector of zeros, which has no direction and is in no search of Lance's.
+ * is a column for each that ever was, made when its first record comes: `v384` for the first vector
+ * of a record, `v384_2` for its second one. A record fills one for each of its vectors.
+ * `blank`: one of them is of zeros, which has no direction and is in no search of Lance's.
  */
 const TEXTS = ["id", "audience", "embedding", "title", "text", "payload"] as const;
 
-const VECTOR = /^v([1-9][0-9]*)$/;
+const VECTOR = /^v[1-9][0-9]*(?:_([1-9][0-9]*))?$/;
 
-export function vectorColumn(dimensions: number): string {
-  return `v${dimensions}`;
+/** One of the columns that hold vectors. */
+export interface VectorColumn {
+  /** Which one of a record's vectors it is, from 1. */
+  readonly slot: number;
+  readonly dimensions: number;
 }
 
-/** The columns of vectors among these, by number of dimensions. */
-export function vectorColumns(schema: {
-  readonly fields: readonly { readonly name: string }[];
-}): string[] {
+export function columnName({ slot, dimensions }: VectorColumn): string {
+  return slot === 1 ? `v${dimensions}` : `v${dimensions}_${slot}`;
+}
+
+/** The names of the columns of vectors among these. */
+export function vectorColumns(schema: Rows["schema"]): string[] {
   return schema.fields.map(({ name }) => name).filter((name) => VECTOR.test(name));
+}
+
+function slotOf(name: string): number {
+  return Number(VECTOR.exec(name)?.[1] ?? 1);
 }
 
 /** The schema of a new table, before the first vector comes. */
@@ -28,11 +39,11 @@ export function emptySchema(arrow: Arrow): unknown {
   return new arrow.Schema(fixedFields(arrow));
 }
 
-export function vectorField(arrow: Arrow, dimensions: number): unknown {
-  return new arrow.Field(vectorColumn(dimensions), vectorType(arrow, dimensions), true);
+export function vectorField(arrow: Arrow, column: VectorColumn): unknown {
+  return new arrow.Field(columnName(column), vectorType(arrow, column), true);
 }
 
-function vectorType(arrow: Arrow, dimensions: number): unknown {
+function vectorType(arrow: Arrow, { dimensions }: VectorColumn): unknown {
   return new arrow.FixedSizeList(dimensions, new arrow.Field("item", new arrow.Float32(), true));
 }
 
@@ -52,15 +63,30 @@ function fixedFields(arrow: Arrow): unknown[] {
 
 const DIGEST_BYTES = 16;
 
-/** Numbers of dimensions that these records have, each once. */
-export function dimensionsOf(records: readonly StoredRecord[]): number[] {
-  return [...new Set(records.map(({ vector }) => vector.length / 4))];
+/** The columns that the vectors of these records fill, each once. */
+export function columnsOf(records: readonly StoredRecord[]): VectorColumn[] {
+  return columnsFor(records.map(partsOf));
+}
+
+/** The bytes of each of a record's vectors. */
+type Parts = readonly Uint8Array[];
+
+function partsOf(record: StoredRecord): Parts {
+  return vectorsOf(record).map(({ bytes }) => bytes);
+}
+
+function columnsFor(parts: readonly Parts[]): VectorColumn[] {
+  const all = parts.flatMap((ones) =>
+    ones.map(({ length }, at) => ({ slot: at + 1, dimensions: length / 4 })),
+  );
+  return [...new Map(all.map((column) => [columnName(column), column])).values()];
 }
 
 /** Records as an Arrow table, column by column: value by value would take ten times as long. */
 export function tableOf(arrow: Arrow, records: readonly StoredRecord[], key: DigestKey): unknown {
-  const sizes = dimensionsOf(records);
-  const fields = [...fixedFields(arrow), ...sizes.map((size) => vectorField(arrow, size))];
+  const parts = records.map(partsOf);
+  const columns = columnsFor(parts);
+  const fields = [...fixedFields(arrow), ...columns.map((column) => vectorField(arrow, column))];
   const children = [
     ...TEXTS.map((name) =>
       texts(
@@ -74,8 +100,8 @@ export function tableOf(arrow: Arrow, records: readonly StoredRecord[], key: Dig
     ),
     places(arrow, records, key),
     digests(arrow, records),
-    blanks(arrow, records),
-    ...sizes.map((size) => vectors(arrow, records, size)),
+    blanks(arrow, parts),
+    ...columns.map((column) => vectors(arrow, parts, column)),
   ];
   const schema = new arrow.Schema(fields);
   const type = new arrow.Struct(fields);
@@ -119,9 +145,9 @@ function digests(arrow: Arrow, records: readonly StoredRecord[]): unknown {
   return arrow.makeData({ type, length: records.length, nullCount: 0, data });
 }
 
-function blanks(arrow: Arrow, records: readonly StoredRecord[]): unknown {
-  const data = bits(records.map(({ vector }) => isBlank(vector)));
-  return arrow.makeData({ type: new arrow.Bool(), length: records.length, nullCount: 0, data });
+function blanks(arrow: Arrow, parts: readonly Parts[]): unknown {
+  const data = bits(parts.map((ones) => ones.some(isBlank)));
+  return arrow.makeData({ type: new arrow.Bool(), length: parts.length, nullCount: 0, data });
 }
 
 /** Of +0 and -0 alone: all bytes are zero but for signs. */
@@ -137,29 +163,31 @@ function bits(values: readonly boolean[]): Uint8Array {
   return packed;
 }
 
-function vectors(arrow: Arrow, records: readonly StoredRecord[], size: number): unknown {
-  const bytes = new Uint8Array(records.length * size * 4);
-  const there = records.map(({ vector }) => vector.length === size * 4);
-  for (const [at, { vector }] of records.entries()) {
-    if (there[at]) bytes.set(vector, at * size * 4);
+function vectors(arrow: Arrow, parts: readonly Parts[], column: VectorColumn): unknown {
+  const size = column.dimensions * 4;
+  const bytes = new Uint8Array(parts.length * size);
+  const own = parts.map((ones) => ones[column.slot - 1]);
+  const there = own.map((one) => one?.length === size);
+  for (const [at, one] of own.entries()) {
+    if (one !== undefined && there[at]) bytes.set(one, at * size);
   }
   const child = arrow.makeData({
     type: new arrow.Float32(),
-    length: records.length * size,
+    length: parts.length * column.dimensions,
     nullCount: 0,
     data: new Float32Array(bytes.buffer),
   });
   const nullCount = there.filter((one) => !one).length;
-  const type = vectorType(arrow, size);
+  const type = vectorType(arrow, column);
   const nullBitmap = nullCount === 0 ? {} : { nullBitmap: bits(there) };
-  return arrow.makeData({ type, length: records.length, nullCount, child, ...nullBitmap });
+  return arrow.makeData({ type, length: parts.length, nullCount, child, ...nullBitmap });
 }
 
 /** Every part of each row. A part that is missing shows as an empty one: its digest tells. */
 export function recordsOfRows(rows: Rows): StoredRecord[] {
   const text = TEXTS.map((name) => rows.getChild(name));
   const [labels, digest] = [rows.getChild("labels"), rows.getChild("digest")];
-  const vectors = vectorColumns(rows.schema).map((name) => rows.getChild(name));
+  const vectors = slotsIn(rows);
   return Array.from({ length: rows.numRows }, (_, at) => {
     const [id = "", audience = "", embedding = "", title = "", body = "", payload = ""] = text.map(
       (column) => String(column?.get(at) ?? ""),
@@ -169,13 +197,34 @@ export function recordsOfRows(rows: Rows): StoredRecord[] {
       audience,
       labels: listOf(labels?.get(at)).map(String),
       embedding,
-      vector: vectorOf(vectors.map((column) => column?.get(at))),
+      vector: joinedOf(vectors.map((columns) => vectorOf(columns.map((one) => one?.get(at))))),
       title,
       text: body,
       payload: payloadOf({ payload }),
       digest: hexOf(digest?.get(at)),
     };
   });
+}
+
+/** The columns of vectors, by slot. */
+function slotsIn(rows: Rows): ReturnType<Rows["getChild"]>[][] {
+  const names = vectorColumns(rows.schema);
+  const slots = [...new Set(names.map(slotOf))].sort((a, b) => a - b);
+  return slots.map((slot) =>
+    names.filter((name) => slotOf(name) === slot).map((name) => rows.getChild(name)),
+  );
+}
+
+/** End to end, as a record holds them. */
+function joinedOf(vectors: readonly Uint8Array[]): Uint8Array {
+  const [only] = vectors;
+  return only !== undefined && vectors.length === 1 ? only : new Uint8Array(Buffer.concat(vectors));
+}
+
+/** Of each row, whether its vector in this column is one of zeros. */
+export function blanksIn(rows: Rows, column: VectorColumn): boolean[] {
+  const values = rows.getChild(columnName(column));
+  return Array.from({ length: rows.numRows }, (_, at) => isBlank(vectorOf([values?.get(at)])));
 }
 
 export function textsOf(rows: Rows, name: string): string[] {
@@ -214,7 +263,7 @@ function isList(value: unknown): value is Iterable<unknown> {
   return typeof value === "object" && value !== null && Symbol.iterator in value;
 }
 
-/** The one vector that is there, as the bytes that were written. */
+/** The one vector of a slot that is there, as the bytes that were written. */
 function vectorOf(columns: readonly unknown[]): Uint8Array {
   const there = columns.find((value) => value !== null && value !== undefined);
   const floats = isVector(there) ? there.toArray() : null;

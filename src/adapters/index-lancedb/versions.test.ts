@@ -9,8 +9,10 @@ import {
   hitIds,
   restoreFrom,
   upsert,
+  vector,
 } from "../../../test/contract/index-support.ts";
 import { provesWhole } from "../../../test/contract/index-whole.ts";
+import { joined } from "../../core/reconcile/vectors.ts";
 import type { IndexStore } from "../../ports/index.ts";
 import { type Bench, bench, skipped } from "./bench.fixture.ts";
 import { type LanceTable, loadDriver } from "./driver.ts";
@@ -171,6 +173,73 @@ function provesSearch(): void {
   });
 }
 
+function provesSeveral(): void {
+  it("keeps each vector of a record in a column of its own, and gives back what was written", async (t) => {
+    const at = await bench(t);
+    const index = await filled(at, ["a"]);
+    assert.deepEqual(await columns(index, at), ["v3"]);
+    const changes = [
+      several("b", { "lex-1": [0, 1, 0], "lex-2": [0, 0, 1], "lex-3": [5, 6] }),
+      several("c", { "lex-1": [1, 2, 3], "lex-2": [4, 5, 6] }),
+    ];
+    await index.append(1, changes);
+    assert.deepEqual(await columns(index, at), ["v2_3", "v3", "v3_2"]);
+    const written = new Map(changes.map(({ id, vector }) => [id, vector]));
+    for (const record of await index.recordsOf(["b", "c"])) {
+      assert.equal(Buffer.from(record.vector).toString("base64"), written.get(record.id));
+    }
+    assert.deepEqual(await hitIds(index, {}), ["a", "c", "b"]);
+  });
+
+  it("lets records whose other vector is one of zeros take nobody's place", async (t) => {
+    const at = await bench(t);
+    const index = await at.open(at.place());
+    const away = Array.from({ length: 40 }, (_, n) =>
+      several(`a${n}`, { "lex-1": [-1, 0, 0], "lex-2": [0, 0, 0] }),
+    );
+    const zero = several("z", { "lex-1": [0, 0, 0], "lex-2": [-1, 0, 0] });
+    await index.append(1, [...away, zero]);
+    assert.deepEqual(await hitIds(index, { k: 1 }), ["z"]);
+    assert.deepEqual(await hitIds(index, { k: 2 }), ["z", "a0"]);
+    const other = await hitIds(index, { embedding: "lex-2" });
+    assert.deepEqual([other.length, new Set(other).size, other.at(-1)], [41, 41, "z"]);
+  });
+
+  it("finds the vectors of a version whatever its name is", async (t) => {
+    const at = await bench(t);
+    const index = await at.open(at.place());
+    const name = `it's "50 %" \\ ünï \u2028`;
+    await index.append(1, [
+      several("a", { [name]: [1, 0], "lex-1": [0, 1, 0] }),
+      upsert("b", { embedding: name, numbers: [0, 1] }),
+    ]);
+    const asked = { embedding: name, vector: vector(0, 1) };
+    assert.deepEqual(await hitIds(index, asked), ["b", "a"]);
+    await index.append(1, [several("b", { [name]: [0, 1], "lex-1": [1, 0, 0] })]);
+    assert.deepEqual(await hitIds(index, asked), ["b", "a"]);
+    assert.deepEqual(await hitIds(index, {}), ["b", "a"]);
+    assert.equal((await index.vectors()).length, 1);
+  });
+}
+
+/** A document with vectors of these versions. */
+function several(id: string, numbers: Readonly<Record<string, readonly number[]>>) {
+  const laid = joined(
+    Object.entries(numbers).map(([version, own]) => {
+      const bytes = new Uint8Array(vector(...own).buffer);
+      return { model: { version, dimensions: own.length }, bytes };
+    }),
+  );
+  const base64 = Buffer.from(laid.vector).toString("base64");
+  return upsert(id, { embedding: laid.embedding, vector: base64 });
+}
+
+async function columns(index: IndexStore, at: Bench): Promise<string[]> {
+  const { fields } = await (await tableOf(at.placeOf(index))).schema();
+  const names = fields.map(({ name }) => name);
+  return names.filter((name) => /^v[0-9]/.test(name)).sort();
+}
+
 async function filled(at: Bench, ids: readonly string[]): Promise<IndexStore> {
   const index = await at.open(at.place());
   await index.append(
@@ -228,5 +297,6 @@ if (skipped === false) {
     provesVersions();
     provesOrder();
     provesSearch();
+    provesSeveral();
   });
 } else test("a copy in Lance files", { skip: skipped }, () => undefined);

@@ -23,7 +23,6 @@ import type { EmbeddedChange } from "../../ports/index.ts";
 import type { Copy, Turn } from "./copy.ts";
 import { anyOf } from "./filter.ts";
 import { find } from "./reading.ts";
-import { recordsOfRows } from "./rows.ts";
 
 /** See IndexStore.append. */
 export function append(
@@ -115,28 +114,14 @@ async function versionsOf(turn: Turn, entries: readonly LogEntry[]): Promise<Map
   const versions = new Map<string, Version>();
   const upserts = entries.filter(({ op }) => op === "upsert");
   for (const embedding of new Set(upserts.map((entry) => entry.embedding))) {
-    const dimensions = await dimensionsOf(turn, embedding);
-    if (dimensions === null) continue;
+    const dimensions = turn.held.find((one) => one.embedding === embedding)?.dimensions;
+    if (dimensions === undefined) continue;
     const own = upserts.filter((entry) => entry.embedding === embedding);
     const same = own.every(({ vector }) => Buffer.byteLength(vector, "base64") === dimensions * 4);
     const count = same ? Number.POSITIVE_INFINITY : await countOf(turn, embedding);
     versions.set(embedding, { dimensions, count });
   }
   return versions;
-}
-
-async function dimensionsOf({ held, table }: Turn, embedding: string): Promise<number | null> {
-  const known = held.find((one) => one.embedding === embedding);
-  if (known !== undefined) return known.dimensions;
-  // Of more than two versions, the others are not named.
-  if (held.length < 2 || table === null) return null;
-  const rows = await table
-    .query()
-    .where(anyOf("embedding", [embedding]))
-    .limit(1)
-    .toArrow();
-  const [record] = recordsOfRows(rows);
-  return record === undefined ? null : record.vector.length / 4;
 }
 
 async function countOf({ table }: Turn, embedding: string): Promise<number> {

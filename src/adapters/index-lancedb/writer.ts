@@ -4,7 +4,14 @@ import type { Named } from "./bookkeeping.ts";
 import type { Arrow, LanceTable, Written } from "./driver.ts";
 import { atRows } from "./filter.ts";
 import { isLocal, type LanceOptions } from "./options.ts";
-import { dimensionsOf, tableOf, vectorColumn, vectorColumns, vectorField } from "./rows.ts";
+import {
+  columnName,
+  columnsOf,
+  tableOf,
+  type VectorColumn,
+  vectorColumns,
+  vectorField,
+} from "./rows.ts";
 import { Syncer } from "./sync.ts";
 import { unavailable } from "./trouble.ts";
 
@@ -78,7 +85,7 @@ export class Writer {
 
   async add(records: readonly StoredRecord[]): Promise<void> {
     if (records.length === 0) return;
-    await this.#makeColumns(dimensionsOf(records));
+    await this.#makeColumns(columnsOf(records));
     await this.#step(this.table.add(tableOf(this.#arrow, records, this.#options.digestKey)));
   }
 
@@ -99,11 +106,12 @@ export class Writer {
     await this.#syncer?.sync();
   }
 
-  async #makeColumns(sizes: readonly number[]): Promise<void> {
-    const missing = sizes.filter((size) => !this.#columns.has(vectorColumn(size)));
+  async #makeColumns(columns: readonly VectorColumn[]): Promise<void> {
+    const missing = columns.filter((column) => !this.#columns.has(columnName(column)));
     if (missing.length === 0) return;
-    await this.#step(this.table.addColumns(missing.map((size) => vectorField(this.#arrow, size))));
-    for (const size of missing) this.#columns.add(vectorColumn(size));
+    const fields = missing.map((column) => vectorField(this.#arrow, column));
+    await this.#step(this.table.addColumns(fields));
+    for (const column of missing) this.#columns.add(columnName(column));
   }
 
   /** Lance writes on top of whatever another process wrote, which must not come in unseen. */
