@@ -63,6 +63,24 @@ export function indexContract(
   });
 }
 
+/**
+ * What a caller is told: the sentences that depend on how an engine searches. For a second way of
+ * searching of an engine that the whole contract tried in another.
+ */
+export function searchContract(name: string, make: MakeIndex): void {
+  describe(`the search of an index: ${name}`, () => {
+    provesAudiences(make);
+    provesRanking(make);
+    provesCompatibility(make);
+    provesSeveralVectors(make);
+    provesLabels(make);
+    provesVerifiedReads(make);
+    provesQuarantine(make);
+    provesRestore(make);
+    provesHotRestores(make);
+  });
+}
+
 function provesEpochs(make: MakeIndex): void {
   it("has seen no epoch at first, and then the highest of append, apply and fence", async (t) => {
     const { owner, replica, entries } = await pair(make, t);

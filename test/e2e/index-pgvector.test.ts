@@ -11,13 +11,13 @@ import { openPgvectorIndex } from "../../src/adapters/index-pgvector/index.ts";
 import { makerOn } from "../../src/adapters/index-pgvector/maker.fixture.ts";
 import { pgliteServer } from "../../src/adapters/index-pgvector/pglite.fixture.ts";
 import { hnswSchema } from "../../src/model/index-engine.ts";
-import { indexContract } from "../contract/index.ts";
+import { indexContract, searchContract } from "../contract/index.ts";
 import { upsert } from "../contract/index-support.ts";
 import { provesWhole } from "../contract/index-whole.ts";
 
 const server = pgliteServer();
 
-indexContract("pgvector", makerOn(server, {}), { durable: false });
+searchContract("pgvector", makerOn(server, {}));
 
 // The kills are the writer's; the server outlives them and has to take back what was half done.
 indexContract("pgvector by HNSW", makerOn(server, { hnsw: hnswSchema.parse({}) }), {
