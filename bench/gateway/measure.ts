@@ -1,6 +1,7 @@
 import type { Contender, Name } from "../contenders/contender.ts";
 import type { Load } from "../load/client.ts";
 import type { ClosedResult, HoldResult, OpenResult, StreamsResult } from "../load/jobs.ts";
+import { median } from "../support/figures.ts";
 import { usageOf } from "../support/usage.ts";
 import type { Sizes } from "./sizes.ts";
 
@@ -63,24 +64,50 @@ async function round(
 /** A rate close to what a contender can do at most measures its queue and not the contender. */
 const HIGHEST_SHARE = 0.8;
 
+/**
+ * In alternating rounds as well: one pause of the machine of a tenth of a second is the 99th
+ * percentile of a whole round at the higher rate, whoever is measured then.
+ */
 export async function measureLatency(
   load: Load,
   contenders: readonly Contender[],
   throughput: ByName<readonly Round[]>,
-  { rates, rateMs }: Sizes,
+  { rates, rateMs, rounds }: Sizes,
 ): Promise<ByName<Latencies>> {
   const measured = new Map<Name, Map<number, OpenResult | null>>();
   for (const perSecond of rates) {
-    for (const { name, aim } of contenders) {
+    const able = contenders.filter(({ name }) => {
       const most = Math.max(...(throughput.get(name) ?? []).map((one) => one.perSecond));
-      const result =
-        perSecond > most * HIGHEST_SHARE
-          ? null
-          : await load.open({ aim, perSecond, forMs: rateMs });
+      return perSecond <= most * HIGHEST_SHARE;
+    });
+    const results = new Map<Name, OpenResult[]>();
+    for (let count = 0; count < rounds; count++) {
+      for (const { name, aim } of able) {
+        const result = await load.open({ aim, perSecond, forMs: rateMs });
+        results.set(name, [...(results.get(name) ?? []), result]);
+      }
+    }
+    for (const { name } of contenders) {
+      const result = middle(results.get(name) ?? []);
       measured.set(name, (measured.get(name) ?? new Map()).set(perSecond, result));
     }
   }
   return measured;
+}
+
+function middle(results: readonly OpenResult[]): OpenResult | null {
+  if (results.length === 0) return null;
+  return {
+    sent: total(results.map(({ sent }) => sent)),
+    failed: total(results.map(({ failed }) => failed)),
+    kept: Math.min(...results.map(({ kept }) => kept)),
+    p50: median(results.map(({ p50 }) => p50)),
+    p99: median(results.map(({ p99 }) => p99)),
+  };
+}
+
+function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 export async function measureStreams(

@@ -2,6 +2,7 @@
 export interface Sizes {
   readonly connections: number;
   readonly warmUpMs: number;
+  /** Of requests as fast as they are answered, and of each rate: medians are told. */
   readonly rounds: number;
   readonly roundMs: number;
   /** Requests a second. */
@@ -23,7 +24,7 @@ export const FULL: Sizes = {
   rounds: 5,
   roundMs: 3_000,
   rates: [1_000, 5_000],
-  rateMs: 5_000,
+  rateMs: 3_000,
   streamsAtOnce: 16,
   streamsEach: 40,
   eventsEach: 20,
