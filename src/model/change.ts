@@ -1,8 +1,24 @@
 import { z } from "zod";
 
-/** Facts about a document that its source wants kept: any JSON object. */
-export const payloadSchema = z.record(z.string(), z.json());
+/**
+ * Facts about a document that its source wants kept: any JSON object. A field named `__proto__` is
+ * refused: it would be lost without a word wherever the object is copied.
+ */
+export const payloadSchema = z.preprocess(
+  (value, ctx) => {
+    if (namesPrototype(value)) {
+      ctx.addIssue({ code: "custom", message: "a field cannot be named __proto__", input: value });
+    }
+    return value;
+  },
+  z.record(z.string(), z.json()),
+);
 export type Payload = z.infer<typeof payloadSchema>;
+
+function namesPrototype(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return Object.hasOwn(value, "__proto__") || Object.values(value).some(namesPrototype);
+}
 
 /** A document as its source says it. `audience` is `public` or the one tenant who may see it. */
 export const sourceDocumentSchema = z.strictObject({

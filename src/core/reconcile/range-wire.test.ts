@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { payloadSchema } from "../../model/change.ts";
 import { LEAF_BITS, type StoredRecord } from "../../model/record.ts";
 import { recordDigest } from "./digest.ts";
 import { NONCE_BYTES } from "./prints.ts";
@@ -27,10 +28,9 @@ const record = fc
     vector: fc.uint8Array({ maxLength: 64 }),
     title: text,
     text,
-    payload: fc.dictionary(text, fc.oneof(text, fc.integer()), {
-      maxKeys: 3,
-      noNullPrototype: true,
-    }),
+    payload: fc
+      .dictionary(text, fc.oneof(text, fc.integer()), { maxKeys: 3, noNullPrototype: true })
+      .filter((payload) => payloadSchema.safeParse(payload).success),
   })
   .map((contents): StoredRecord => ({ ...contents, digest: recordDigest(contents) }));
 

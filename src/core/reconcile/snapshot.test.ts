@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { logEntrySchema } from "../../model/change.ts";
+import { logEntrySchema, payloadSchema } from "../../model/change.ts";
 import type { StoredRecord } from "../../model/record.ts";
 import { recordDigest } from "./digest.ts";
 import { gapAfter, type OwnerAt } from "./gap.ts";
@@ -11,7 +11,9 @@ import { LayerCutter, readSnapshotTag, snapshotsAmong, snapshotTag } from "./sna
 import { trimTo } from "./trim.ts";
 
 const text = fc.string({ unit: "grapheme", maxLength: 12 });
-const payload = fc.dictionary(text, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 });
+const payload = fc
+  .dictionary(text, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 })
+  .filter((one) => payloadSchema.safeParse(one).success);
 const record: fc.Arbitrary<StoredRecord> = fc
   .record({
     ...{ id: text, audience: text, labels: fc.array(text, { maxLength: 3 }), embedding: text },
