@@ -57,6 +57,7 @@ async function run({ files, atOnce }: Suite): Promise<number> {
   });
   // Ctrl-C reaches the whole group; this process stays to tell how the others ended.
   process.on("SIGINT", () => undefined);
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
   return new Promise((resolve) => child.once("close", (code) => resolve(code ?? 1)));
 }
 

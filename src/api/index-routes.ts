@@ -6,6 +6,7 @@ import { type IndexRequest, indexRequestSchema } from "../model/request.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
+import { leave, mustKnow } from "./leave.ts";
 
 export interface IndexRoutesOptions {
   readonly estate: { readonly spec: Spec };
@@ -37,24 +38,5 @@ async function leaveRequest(
 ): Promise<IndexRequest> {
   mustKnow("index", wish.index, spec.indexes);
   if (wish.to !== null) mustKnow("region", wish.to, spec.regions);
-  const request: IndexRequest = { ...wish, id: newId(), at: clock.now() };
-  const key = KEYS.indexRequest(request.id);
-  const left = await store.commit({
-    compare: [{ key, revision: 0 }],
-    operations: [{ put: key, value: request }],
-  });
-  if (left.ok) return request;
-  throw new TideoverError(`another request is already called ${request.id}`, {
-    code: "STORE_CONFLICT",
-    retry: "now",
-    next: "Ask again.",
-  });
-}
-
-function mustKnow(what: string, name: string, known: object): void {
-  if (Object.hasOwn(known, name)) return;
-  throw new TideoverError(`there is no ${what} "${name}"`, {
-    code: "NOT_FOUND",
-    next: `The spec has: ${Object.keys(known).join(", ")}.`,
-  });
+  return leave(store, KEYS.indexRequest, { ...wish, id: newId(), at: clock.now() });
 }

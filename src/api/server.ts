@@ -13,6 +13,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
 import { readEvidence } from "./evidence.ts";
 import { addIndexRoutes } from "./index-routes.ts";
+import { leave, mustKnow } from "./leave.ts";
 import { addReleaseRoutes, type ReleaseRoutesOptions } from "./release-routes.ts";
 import { reportAgesOf } from "./report-ages.ts";
 import { runbookOf } from "./runbook.ts";
@@ -126,28 +127,12 @@ function parseBody(text: string): unknown {
 }
 
 async function leaveRequest(
-  options: ApiOptions,
+  { estate: { spec }, store, newId, clock }: ApiOptions,
   wanted: Omit<OperatorRequest, "id" | "at">,
 ): Promise<OperatorRequest> {
-  const { spec } = options.estate;
-  if (!Object.hasOwn(spec.workflows, wanted.workflow)) {
-    throw notFound(`there is no workflow "${wanted.workflow}"`, Object.keys(spec.workflows));
-  }
-  if (wanted.to !== null && !Object.hasOwn(spec.regions, wanted.to)) {
-    throw notFound(`there is no region "${wanted.to}"`, Object.keys(spec.regions));
-  }
-  const request: OperatorRequest = { ...wanted, id: options.newId(), at: options.clock.now() };
-  const key = KEYS.request(request.id);
-  const left = await options.store.commit({
-    compare: [{ key, revision: 0 }],
-    operations: [{ put: key, value: request }],
-  });
-  if (left.ok) return request;
-  throw new TideoverError(`another request is already called ${request.id}`, {
-    code: "STORE_CONFLICT",
-    retry: "now",
-    next: "Ask again.",
-  });
+  mustKnow("workflow", wanted.workflow, spec.workflows);
+  if (wanted.to !== null) mustKnow("region", wanted.to, spec.regions);
+  return leave(store, KEYS.request, { ...wanted, id: newId(), at: clock.now() });
 }
 
 function sameToken(header: string | undefined, token: string): boolean {
@@ -165,13 +150,6 @@ function statusOf(error: TideoverError | null): 400 | 401 | 404 | 503 | 500 {
 
 function usage(message: string): TideoverError {
   return new TideoverError(message, { code: "USAGE" });
-}
-
-function notFound(message: string, known: readonly string[]): TideoverError {
-  return new TideoverError(message, {
-    code: "NOT_FOUND",
-    next: `The spec has: ${known.join(", ")}.`,
-  });
 }
 
 function portTaken(host: string, port: number): TideoverError {
