@@ -13,7 +13,13 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const main = join(root, "src", "cli", "main.ts");
 const bundledNode = join(root, "node_modules", "node", "bin", "node");
 // As in src/app/process.ts, which says why.
-const gatewayFlags = ["--min-semi-space-size=32", "--max-semi-space-size=32"];
+const gatewayFlags = [
+  "--min-semi-space-size=32",
+  "--max-semi-space-size=32",
+  "--heap-growing-percent=100",
+  "--no-memory-reducer",
+  "--concurrent-marking-max-worker-num=1",
+];
 
 // For every process of an estate: compiling the sources is half of what a start costs. Beside the
 // sources, where only who may change them can write; never in a temporary folder of everybody's.

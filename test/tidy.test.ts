@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { GATEWAY_FLAGS } from "../src/app/process.ts";
 
 /**
  * The layer table of docs/ARCHITECTURE.md, as a test. A room is a folder under src/; the longest
@@ -212,4 +213,13 @@ test("the lock file names the packages of every platform, and no address", () =>
     .flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
     .filter((name) => packages[`node_modules/${name}`] === undefined);
   assert.deepEqual(missing, []);
+});
+
+test("the command starts a gateway's Node with the flags that an estate starts it with", () => {
+  const command = readFileSync(join(root, "bin", "tideover.mjs"), "utf8");
+  const [, listed = ""] = /const gatewayFlags = \[([^\]]*)\]/.exec(command) ?? [];
+  assert.deepEqual(
+    [...listed.matchAll(/"([^"]+)"/g)].map(([, flag]) => flag),
+    GATEWAY_FLAGS,
+  );
 });

@@ -11,7 +11,7 @@ const MOST_REQUESTS = 5_000_000;
 /** More connections than this open-loop load never opens: beyond, the other side has lost. */
 const MOST_CONNECTIONS = 512;
 
-function whole({ path, headers, model }: Aim): string {
+export function whole({ path, headers, model }: Aim): string {
   const body = JSON.stringify({ model, messages: [{ role: "user", content: QUESTION }], seed: 7 });
   return requestText(path, headers, body);
 }

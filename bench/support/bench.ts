@@ -68,6 +68,12 @@ export class Bench {
     return this.start(name, [process.execPath, ...flags, path, ...args], { core, ipc: true });
   }
 
+  /** This process itself, where it is the load: on the core of those that are not measured. */
+  pinSelf(): void {
+    const { others } = this.cores;
+    if (others !== null) spawnSync("taskset", ["-apc", String(others), String(process.pid)]);
+  }
+
   /** For what others start on our behalf. Must be synchronous; it may find nothing left to end. */
   alsoEnd(end: () => void): void {
     this.#ends.push(end);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { type Frame, readFrame } from "../core/stream/frame.ts";
-import { EMPTY_STREAM, follow, type StreamState } from "../core/stream/state.ts";
+import { allTexts, EMPTY_STREAM, follow, type StreamState } from "../core/stream/state.ts";
 import { formatSse, SseParser } from "../wire/sse.ts";
 import { createFetch } from "./create-fetch.ts";
 import {
@@ -47,17 +47,23 @@ export async function readAll(response: Response): Promise<Read> {
   return { data, state, error };
 }
 
+/** What a choice says, as far as it was read. */
+export function textsRead({ choices }: StreamState, index = 0) {
+  const choice = choices.get(index);
+  return choice === undefined ? {} : allTexts(choice);
+}
+
 export function framesOf(data: readonly string[]): Frame[] {
   return data.map((one) => readFrame({ kind: "event", event: "message", data: one }));
 }
 
 /** The meaning of an answer: what must be equal however it was cut. */
 export function meaning({ choices, usage, done, fault, id }: StreamState) {
-  const said = [...choices].map(([index, { texts, toolCalls, finish }]) => ({
+  const said = [...choices].map(([index, choice]) => ({
     index,
-    texts,
-    toolCalls: [...toolCalls.values()],
-    finish,
+    texts: allTexts(choice),
+    toolCalls: [...choice.toolCalls.values()],
+    finish: choice.finish,
   }));
   return { choices: said.sort((a, b) => a.index - b.index), usage, done, fault, id };
 }

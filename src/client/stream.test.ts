@@ -14,6 +14,7 @@ import {
   question,
   readAll,
   text,
+  textsRead,
   under,
   whole,
 } from "./answers.fixture.ts";
@@ -87,7 +88,7 @@ describe("a streamed answer that is cut", () => {
     });
     const { state, error } = await readAll(await ask());
     assert.equal(error, null);
-    assert.equal(state.choices.get(0)?.texts.content, "Parental leave is 16 weeks.");
+    assert.equal(textsRead(state).content, "Parental leave is 16 weeks.");
     assert.deepEqual(
       fake.got.map(({ base }) => base),
       [EU, US],
@@ -166,7 +167,7 @@ describe("a streamed answer that is cut", () => {
     });
     const { state, error } = await readAll(await ask());
     assert.equal(error, null);
-    assert.equal(state.choices.get(0)?.texts.content, "Parental leave is 16 weeks.");
+    assert.equal(textsRead(state).content, "Parental leave is 16 weeks.");
   });
 });
 
@@ -204,7 +205,7 @@ describe("a cut answer that nobody can go on with", () => {
       const { data, state, error } = await readAll(response);
       assert.ok(error instanceof TypeError, String(error));
       assert.match(error.message, because);
-      assert.equal(state.choices.get(0)?.texts.content, "Parental leave ");
+      assert.equal(textsRead(state).content, "Parental leave ");
       assert.equal(state.choices.get(0)?.finish, null);
       assert.match(data.at(-1) ?? "", /"code":"stream_cut"/);
       assert.equal(judge(state).whole, false);

@@ -1,4 +1,4 @@
-import type { StreamedAnswer, WholeAnswer } from "./chain/call.ts";
+import { pour, type StreamedAnswer, type WholeAnswer } from "./chain/call.ts";
 import type { Inbound } from "./http/inbound.ts";
 
 /**
@@ -17,11 +17,9 @@ export function reply(
 async function replyStream(inbound: Inbound, answer: StreamedAnswer): Promise<void> {
   // Proxies that buffer would turn the stream into one late block.
   inbound.begin(answer.status, { ...answer.headers, "x-accel-buffering": "no" });
-  for await (const { text, end } of answer.parts) {
-    // Leaving the loop closes the parts, and with them the upstream.
-    if (inbound.isOver) return;
-    // After a cut, a client that overlooks the error event still sees a broken transfer.
-    if (end !== null) return end.outcome === "complete" ? inbound.end(text) : inbound.cut(text);
-    if (!inbound.write(text)) await inbound.writable();
-  }
+  const last = await pour(answer.parts, inbound);
+  if (last === null) return;
+  // After a cut, a client that overlooks the error event still sees a broken transfer.
+  if (last.end.outcome === "complete") inbound.end(last.text);
+  else inbound.cut(last.text);
 }

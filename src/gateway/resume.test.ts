@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { APIError } from "openai";
-import type { ChatCompletionChunk } from "openai/resources/chat/completions";
+import { after, before, describe, it } from "node:test";
 import {
   clientOf,
   MemoryAudit,
   post,
-  QUESTION,
   ROUTE,
-  regionOf,
   snapshotOf,
   THE_RELEASE,
   World,
@@ -17,7 +13,6 @@ import {
 import {
   type Asked,
   answersWith,
-  type Behaviour,
   chunk,
   type FakeUpstream,
   sse,
@@ -25,107 +20,19 @@ import {
   streams,
 } from "../../test/support/upstream.ts";
 import type { Snapshot, Target } from "../model/snapshot.ts";
-import { type RunningRuntime, startRuntime } from "../runtime/server.ts";
+import type { RunningRuntime } from "../runtime/server.ts";
+import {
+  ASKED,
+  CAPABILITIES,
+  cutting,
+  type Heard,
+  listen,
+  reset,
+  runtime,
+  targetsOf,
+} from "./resume.fixture.ts";
 import type { Gateway } from "./server.ts";
 import type { SnapshotHolder } from "./snapshots.ts";
-
-const ASKED = {
-  ...QUESTION,
-  messages: [
-    {
-      role: "user" as const,
-      content:
-        "The tide turns twice a day. The tide is strong at the cape. Ships wait for it. How often does it turn?",
-    },
-  ],
-};
-
-const CAPABILITIES = ["continue-final-message", "none"] as const;
-
-function runtime(world: World, tokenDelayMs = 0): Promise<RunningRuntime> {
-  return world.own(
-    startRuntime({
-      model: "m",
-      modelDigest: "sha256:00",
-      embeddingModel: "lexical-1",
-      embeddingSalt: "",
-      tokenDelayMs,
-    }),
-  );
-}
-
-/** The runtime's own stream, of which only so many events come through; then it ends in this way. */
-function cutting(
-  real: RunningRuntime,
-  events: number,
-  then: (response: ServerResponse) => void,
-): Behaviour {
-  return async ({ body, headers }, response) => {
-    const answer = await fetch(`${real.url}/v1/chat/completions`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "x-request-id": String(headers["x-request-id"]),
-      },
-      body: JSON.stringify(body),
-    });
-    const blocks = (await answer.text()).split(/(?<=\n\n)/);
-    response.writeHead(200, { "content-type": "text/event-stream" });
-    response.write(blocks.slice(0, events).join(""), () => then(response));
-  };
-}
-
-const reset = (response: ServerResponse): void => void response.socket?.resetAndDestroy();
-
-interface Heard {
-  readonly text: string[];
-  readonly finishes: (string | null)[];
-  readonly chunks: ChatCompletionChunk[];
-  readonly requestId: string;
-  readonly error: APIError | null;
-}
-
-async function listen(
-  url: string,
-  more: object = {},
-  onText: () => unknown = () => null,
-): Promise<Heard> {
-  const { data, response } = await clientOf(url)
-    .chat.completions.create({ ...ASKED, stream: true, ...more })
-    .withResponse();
-  const chunks: ChatCompletionChunk[] = [];
-  const text: string[] = [];
-  const finishes: (string | null)[] = [];
-  let error: APIError | null = null;
-  try {
-    for await (const one of data) {
-      chunks.push(one);
-      for (const { index, delta, finish_reason } of one.choices) {
-        text[index] = (text[index] ?? "") + (delta.content ?? "");
-        if (finish_reason !== null && finish_reason !== undefined) finishes.push(finish_reason);
-        if (delta.content) await onText();
-      }
-    }
-  } catch (thrown) {
-    assert.ok(thrown instanceof APIError);
-    error = thrown;
-  }
-  return { text, finishes, chunks, error, requestId: response.headers.get("x-request-id") ?? "" };
-}
-
-function targetsOf(
-  urls: readonly string[],
-  continuation: Target["continuation"],
-  prefix = "target",
-): Target[] {
-  return urls.map((url, i) => ({
-    name: `${prefix}-${i + 1}`,
-    url,
-    model: "m",
-    keyEnv: null,
-    ...(continuation === undefined ? {} : { continuation }),
-  }));
-}
 
 describe("an answer that is cut in its region", () => {
   const world = new World();
@@ -468,106 +375,5 @@ describe("an answer that is cut in its region", () => {
     const heard = await listen(gateway.url);
     assert.deepEqual(heard.text, []);
     assert.match(heard.error?.message ?? "", /cut before any of it was told/);
-  });
-});
-
-describe("an answer whose whole region is destroyed", () => {
-  let world: World;
-
-  beforeEach(() => {
-    world = new World();
-  });
-  afterEach(() => world.end());
-
-  interface Region {
-    readonly gateway: Gateway;
-    readonly holder: SnapshotHolder;
-    readonly audit: MemoryAudit;
-    readonly url: string;
-  }
-
-  async function region(name: string, url: string): Promise<Region> {
-    const holder = await world.holder(null);
-    const audit = new MemoryAudit();
-    const timeouts = { drainMs: 0, movedGraceMs: 20, holdMs: 10_000 };
-    const gateway = await world.gateway({ region: name, snapshots: holder, audit, timeouts });
-    return { gateway, holder, audit, url };
-  }
-
-  function served(number: number, eu: Region, us: Region, serving: string): Snapshot {
-    const entry = ({ gateway, url }: Region) => ({
-      ...regionOf(gateway.url),
-      targets: targetsOf([url], "continue-final-message"),
-    });
-    return snapshotOf({
-      number,
-      regions: { "eu-west": entry(eu), "us-east": entry(us) },
-      workflows: { support: { ...ROUTE, epoch: number, serving: [serving] } },
-    });
-  }
-
-  it("goes on from the region that took over, when the snapshot says so", async () => {
-    const eu = await region("eu-west", (await runtime(world, 5)).url);
-    const us = await region("us-east", (await runtime(world)).url);
-    for (const { holder } of [eu, us]) await holder.offer(world.sign(served(1, eu, us, "eu-west")));
-    const whole = await listen(us.gateway.url);
-    let said = 0;
-    const heard = await listen(us.gateway.url, {}, async () => {
-      said += 1;
-      if (said !== 4) return;
-      await eu.gateway.close();
-      await us.holder.offer(world.sign(served(2, eu, us, "us-east")));
-    });
-    assert.equal(heard.error, null);
-    assert.deepEqual([heard.text, heard.finishes], [whole.text, ["stop"]]);
-    assert.equal(new Set(heard.chunks.map(({ id }) => id)).size, 1);
-    const record = await us.audit.find(heard.requestId);
-    assert.equal(record?.outcome, "complete");
-    assert.match(record?.attempts[0]?.outcome ?? "", /^answered, then cut: /);
-    assert.deepEqual([record?.target, record?.attempts.at(-1)?.outcome], ["target-1", "went on"]);
-  });
-
-  it("goes on when the region only went silent, as soon as it has lost the workflow", async () => {
-    const real = await runtime(world);
-    const stopped = await world.own(startUpstream("stopped"));
-    const eu = await region("eu-west", stopped.url);
-    const us = await region("us-east", real.url);
-    for (const { holder } of [eu, us]) await holder.offer(world.sign(served(1, eu, us, "us-east")));
-    const whole = await listen(us.gateway.url);
-    for (const { holder } of [eu, us]) await holder.offer(world.sign(served(2, eu, us, "eu-west")));
-    stopped.chat = cutting(real, 5, () => undefined);
-    let said = 0;
-    const heard = await listen(us.gateway.url, {}, async () => {
-      said += 1;
-      if (said === 4) await us.holder.offer(world.sign(served(3, eu, us, "us-east")));
-    });
-    assert.deepEqual([heard.text, heard.finishes, heard.error], [whole.text, ["stop"], null]);
-  });
-
-  it("is forwarded with what its caller has, when a third region took over", async () => {
-    const eu = await region("eu-west", (await runtime(world, 5)).url);
-    const us = await region("us-east", (await runtime(world)).url);
-    const ap = await region("ap-south", "http://127.0.0.1:9");
-    const three = (number: number, serving: string): Snapshot => {
-      const two = served(number, eu, us, serving);
-      return { ...two, regions: { ...two.regions, "ap-south": regionOf(ap.gateway.url) } };
-    };
-    for (const { holder } of [eu, us, ap]) await holder.offer(world.sign(three(1, "eu-west")));
-    const options = { stream_options: { include_usage: true } };
-    const whole = await listen(ap.gateway.url, options);
-    let said = 0;
-    const heard = await listen(ap.gateway.url, options, async () => {
-      said += 1;
-      if (said !== 4) return;
-      await eu.gateway.close();
-      for (const { holder } of [us, ap]) await holder.offer(world.sign(three(2, "us-east")));
-    });
-    assert.deepEqual([heard.text, heard.finishes, heard.error], [whole.text, ["stop"], null]);
-    const [one, sum] = [whole, heard].map(({ chunks }) => chunks.at(-1)?.usage);
-    assert.equal(sum?.completion_tokens, one?.completion_tokens);
-    assert.ok((sum?.prompt_tokens ?? 0) >= 2 * (one?.prompt_tokens ?? 0));
-    // The region that told the rest has only its own part in its books.
-    const rest = await us.audit.find(heard.requestId);
-    assert.ok((rest?.completionTokens ?? 0) < (one?.completion_tokens ?? 0));
   });
 });

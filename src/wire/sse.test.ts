@@ -20,6 +20,19 @@ test("every line ending ends a line", () => {
   }
 });
 
+test("pieces of whole lines say what they say together, whatever ends the lines", () => {
+  for (const end of ["\n", "\r\n", "\r"]) {
+    const lines = ["data: a", "data: b", "", ": ping", "event: tick", "data: c", "", "data: d", ""];
+    const parser = new SseParser();
+    const items = lines.flatMap((line) => parser.push(bytesOf(line + end)));
+    const whole = new SseParser();
+    const first = whole.push(bytesOf(`: first${end}`));
+    const rest = whole.push(bytesOf(lines.map((line) => line + end).join("")));
+    assert.deepEqual(items, [message("a\nb"), { ...message("c"), event: "tick" }, message("d")]);
+    assert.deepEqual([...first, ...rest], items);
+  }
+});
+
 test("comments, unknown fields and events without data are passed over", () => {
   const text = ": ping\n\nid: 7\nretry: 10\nfoo: bar\n\nevent: empty\n\nevent: tick\ndata\n\n";
   assert.deepEqual(parse(text), [{ kind: "event", event: "tick", data: "" }]);
@@ -55,6 +68,16 @@ test("an event above the limit is a fault, and nothing is read after it", () => 
     ["fault"],
   );
   assert.deepEqual(parser.push(bytesOf("\n\ndata: later\n\n")), []);
+});
+
+test("an event above the limit is a fault, though it comes whole and alone", () => {
+  const parser = new SseParser({ maxEventBytes: 20 });
+  assert.deepEqual(parser.push(bytesOf("data: ok\n\n")), [message("ok")]);
+  const items = parser.push(bytesOf(`data: ${"x".repeat(30)}\n\n`));
+  assert.deepEqual(
+    items.map(({ kind }) => kind),
+    ["fault"],
+  );
 });
 
 test("many small lines of one event meet the limit too", () => {

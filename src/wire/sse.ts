@@ -61,6 +61,32 @@ export class SseParser {
 
   push(bytes: Uint8Array): SseItem[] {
     const items: SseItem[] = [];
+    if (this.#areWholeLines(bytes)) this.#pushLines(decoder.decode(bytes), items);
+    else this.#pushBytes(bytes, items);
+    return items;
+  }
+
+  /** As nearly all pieces are: then nothing of one is kept, and all of it is decoded at once. */
+  #areWholeLines(bytes: Uint8Array): boolean {
+    const isAlone = this.#lineBytes === 0 && !this.#afterCr && !this.#firstLine && !this.#broken;
+    return (
+      isAlone &&
+      bytes.at(-1) === LF &&
+      this.#eventBytes + bytes.length <= this.#maxEventBytes &&
+      !bytes.includes(CR)
+    );
+  }
+
+  #pushLines(text: string, items: SseItem[]): void {
+    for (let start = 0; start < text.length; ) {
+      const end = text.indexOf("\n", start);
+      if (end === start) this.#dispatch(items);
+      else this.#field(text.slice(start, end));
+      start = end + 1;
+    }
+  }
+
+  #pushBytes(bytes: Uint8Array, items: SseItem[]): void {
     let start = 0;
     for (let at = 0; at < bytes.length && !this.#broken; at++) {
       const byte = bytes[at];
@@ -74,7 +100,6 @@ export class SseParser {
       start = at + 1;
     }
     if (!this.#broken) this.#hold(bytes.subarray(start), items);
-    return items;
   }
 
   #hold(piece: Uint8Array, items: SseItem[]): void {

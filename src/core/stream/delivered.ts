@@ -1,7 +1,14 @@
 import type { ToldResponse } from "../../wire/responses-told.ts";
 import { type Fields, isFields, TEXT_FIELDS, type Texts } from "./frame.ts";
 import type { Relay } from "./relay.ts";
-import { addTexts, type ChoiceState, lengthOf, type StreamState, saysText } from "./state.ts";
+import {
+  addTexts,
+  allTexts,
+  type ChoiceState,
+  lengthOf,
+  type StreamState,
+  saysText,
+} from "./state.ts";
 
 /** What the caller of a cut answer already has of it: all that a continuation may rest on. */
 export interface Delivered {
@@ -171,19 +178,14 @@ function isCount(value: unknown): value is number {
 }
 
 /** Held events of a choice are the last of it, so what was told is the text without its end. */
-function toldOf(
-  index: number,
-  { texts, deltas }: ChoiceState,
-  held: Relay["held"],
-): DeliveredChoice | null {
-  const mine = held
-    .flatMap(({ chunk }) => chunk.choices)
-    .filter((choice) => choice.index === index);
+function toldOf(index: number, choice: ChoiceState, held: Relay["held"]): DeliveredChoice | null {
+  const mine = held.flatMap(({ chunk }) => chunk.choices).filter((one) => one.index === index);
   // A choice of which only held events came is not begun for the caller.
-  if (mine.length === deltas) return null;
+  if (mine.length === choice.deltas) return null;
+  const texts = allTexts(choice);
   const told: { -readonly [Field in keyof Texts]: Texts[Field] } = {};
   for (const field of TEXT_FIELDS) {
-    const heldLength = mine.reduce((sum, choice) => sum + (choice.texts[field]?.length ?? 0), 0);
+    const heldLength = mine.reduce((sum, one) => sum + (one.texts[field]?.length ?? 0), 0);
     const all = texts[field] ?? "";
     if (all.length > heldLength) told[field] = all.slice(0, all.length - heldLength);
   }

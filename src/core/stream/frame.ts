@@ -106,21 +106,28 @@ function choiceDelta(choice: Fields, position: number): ChoiceDelta {
   };
 }
 
+/** Each by its name, as an engine reads them soonest: this is done for each event of each stream. */
 function textsOf(choice: Fields, delta: Fields): Texts {
   const texts: Partial<Record<TextField, string>> = {};
-  for (const field of TEXT_FIELDS) {
-    const text = textOr((field === "text" ? choice : delta)[field]);
-    if (text !== "") texts[field] = text;
-  }
+  const { content, reasoning_content: reasoningContent, reasoning, refusal } = delta;
+  if (isText(content)) texts.content = content;
+  if (isText(reasoningContent)) texts.reasoning_content = reasoningContent;
+  if (isText(reasoning)) texts.reasoning = reasoning;
+  if (isText(refusal)) texts.refusal = refusal;
+  if (isText(choice.text)) texts.text = choice.text;
   return texts;
 }
 
-function toolDeltas(delta: Fields): ToolDelta[] {
-  const calls = list(delta.tool_calls).map(toolDelta);
-  return isFields(delta.function_call)
-    ? [...calls, toolDelta({ function: delta.function_call }, calls.length)]
+function toolDeltas(delta: Fields): readonly ToolDelta[] {
+  const { tool_calls: toolCalls, function_call: functionCall } = delta;
+  if (toolCalls === undefined && functionCall === undefined) return NONE;
+  const calls = list(toolCalls).map(toolDelta);
+  return isFields(functionCall)
+    ? [...calls, toolDelta({ function: functionCall }, calls.length)]
     : calls;
 }
+
+const NONE: readonly ToolDelta[] = [];
 
 function toolDelta(call: Fields, position: number): ToolDelta {
   const custom = isFields(call.custom) ? call.custom : {};
@@ -158,6 +165,10 @@ function list(value: unknown): Fields[] {
 
 function numberOr(value: unknown, otherwise: number): number {
   return typeof value === "number" ? value : otherwise;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
 }
 
 function textOr(value: unknown): string {

@@ -43,7 +43,8 @@ export const FRESH_RELAY: Relay = {
 
 export function relay(before: Relay, item: SseItem): Relayed {
   const frame = readFrame(item);
-  const after: Relay = { ...before, state: follow(before.state, frame) };
+  const { held, heldChoices, heldLength } = before;
+  const after: Relay = { state: follow(before.state, frame), held, heldChoices, heldLength };
   if (after.state.fault !== null) return { relay: after, tell: [] };
   if (frame.kind === "done") return atDone(after);
   if (frame.kind === "chunk" && mustHold(after, frame)) return hold(after, frame);

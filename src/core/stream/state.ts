@@ -3,6 +3,7 @@ import {
   type Chunk,
   type Frame,
   TEXT_FIELDS,
+  type TextField,
   type Texts,
   type TokenCount,
   type ToolDelta,
@@ -28,7 +29,9 @@ export interface StreamState {
 }
 
 export interface ChoiceState {
-  readonly texts: Texts;
+  /** The texts are these, and behind them the newest pieces: `allTexts`. */
+  readonly settled: Texts;
+  readonly recent: readonly Texts[];
   /** Deltas that said some of the texts. Servers send one token in each, or several: never less. */
   readonly pieces: number;
   readonly deltas: number;
@@ -53,7 +56,8 @@ export const EMPTY_STREAM: StreamState = {
 };
 
 const EMPTY_CHOICE: ChoiceState = {
-  texts: {},
+  settled: {},
+  recent: [],
   pieces: 0,
   deltas: 0,
   opaque: false,
@@ -88,7 +92,7 @@ export function judge(state: StreamState): Wholeness {
 /** How far an answer got, in the words of a message to its caller. */
 export function howFar(state: StreamState): string {
   const characters = [...state.choices.values()].reduce(
-    (sum, { texts }) => sum + lengthOf(texts),
+    (sum, choice) => sum + lengthOf(allTexts(choice)),
     0,
   );
   const calls = [...state.choices.values()].reduce((sum, { toolCalls }) => sum + toolCalls.size, 0);
@@ -97,24 +101,42 @@ export function howFar(state: StreamState): string {
 }
 
 function afterChunk(state: StreamState, chunk: Chunk): StreamState {
-  const choices = new Map(state.choices);
-  for (const delta of chunk.choices) {
-    choices.set(delta.index, afterDelta(choices.get(delta.index) ?? EMPTY_CHOICE, delta));
-  }
   return {
-    ...state,
     id: state.id ?? chunk.id,
     created: state.created ?? chunk.created,
-    choices,
+    choices: afterDeltas(state.choices, chunk.choices),
     usage: chunk.usage ?? state.usage,
+    done: false,
+    fault: null,
     events: state.events + 1,
   };
 }
 
+function afterDeltas(
+  before: ReadonlyMap<number, ChoiceState>,
+  deltas: readonly ChoiceDelta[],
+): ReadonlyMap<number, ChoiceState> {
+  const [first] = deltas;
+  if (first === undefined) return before;
+  // Nearly every stream is of one choice, and this is done for each event of each.
+  const replaced = deltas.length === 1 && before.size === 1 && before.has(first.index);
+  const choices = new Map<number, ChoiceState>(replaced ? null : before);
+  for (const delta of deltas) {
+    const choice = (replaced ? before : choices).get(delta.index) ?? EMPTY_CHOICE;
+    choices.set(delta.index, afterDelta(choice, delta));
+  }
+  return choices;
+}
+
 function afterDelta(choice: ChoiceState, delta: ChoiceDelta): ChoiceState {
+  const says = saysText(delta);
+  const pieces = choice.pieces + (says ? 1 : 0);
+  const recent = says ? [...choice.recent, delta.texts] : choice.recent;
+  const settles = recent.length === SETTLED_AT;
   return {
-    texts: addTexts(choice.texts, delta.texts),
-    pieces: choice.pieces + (saysText(delta) ? 1 : 0),
+    settled: settles ? joined(choice.settled, recent) : choice.settled,
+    recent: settles ? NOTHING_RECENT : recent,
+    pieces,
     deltas: choice.deltas + 1,
     opaque: choice.opaque || delta.opaque,
     toolCalls: delta.toolCalls.length === 0 ? choice.toolCalls : afterToolDeltas(choice, delta),
@@ -122,17 +144,43 @@ function afterDelta(choice: ChoiceState, delta: ChoiceDelta): ChoiceState {
   };
 }
 
+/**
+ * A text that grows by single pieces is kept as those pieces and what holds each two together: four
+ * times as much as the text, and for a thousand open streams more than all else that they need. So a
+ * few at a time become one.
+ */
+const SETTLED_AT = 8;
+const NOTHING_RECENT: readonly Texts[] = [];
+
+/** Not by `+`: that would hold the pieces together, and keep them. */
+function joined(settled: Texts, recent: readonly Texts[]): Texts {
+  const more: Partial<Record<TextField, string>> = {};
+  for (const field of TEXT_FIELDS) {
+    const said = recent.some((texts) => texts[field] !== undefined);
+    if (said) more[field] = recent.map((texts) => texts[field] ?? "").join("");
+  }
+  return addTexts(settled, more);
+}
+
+/** All that a choice says so far. */
+export function allTexts({ settled, recent }: ChoiceState): Texts {
+  return joined(settled, recent);
+}
+
 export function addTexts(before: Texts, more: Texts): Texts {
   const texts = { ...before };
-  for (const field of TEXT_FIELDS) {
-    const text = more[field];
-    if (text !== undefined) texts[field] = (texts[field] ?? "") + text;
-  }
+  for (const field of fieldsOf(more)) texts[field] = (before[field] ?? "") + (more[field] ?? "");
   return texts;
 }
 
+function fieldsOf(texts: Texts): TextField[] {
+  return Object.keys(texts) as TextField[];
+}
+
+/** A text that stands there is not empty. */
 export function saysText({ texts }: ChoiceDelta): boolean {
-  return lengthOf(texts) > 0;
+  for (const _ in texts) return true;
+  return false;
 }
 
 export function lengthOf(texts: Texts): number {

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { SseParser } from "../../wire/sse.ts";
 import { FRESH_RELAY, type Relay, relay } from "./relay.ts";
-import { howFar, judge } from "./state.ts";
+import { allTexts, howFar, judge } from "./state.ts";
 
 interface Heard {
   readonly relay: Relay;
@@ -126,6 +126,31 @@ describe("whether a stream is whole", () => {
 });
 
 describe("what was said so far", () => {
+  it("knows all of every text after each of its pieces, however many there are", () => {
+    const piece = fc.tuple(fc.nat(1), fc.constantFrom("content", "refusal"), fc.string());
+    const events = fc.array(fc.array(piece, { minLength: 1, maxLength: 3 }), { minLength: 25 });
+    fc.assert(
+      fc.property(events, (said) => {
+        let now = FRESH_RELAY;
+        const wanted: Record<number, Record<string, string>> = {};
+        for (const pieces of said) {
+          const choices = pieces.map(([index, field, text]) => ({
+            index,
+            delta: { [field]: text },
+          }));
+          const data = JSON.stringify({ choices });
+          now = relay(now, { kind: "event", event: "message", data }).relay;
+          for (const [index, field, text] of pieces) {
+            wanted[index] ??= {};
+            if (text !== "") wanted[index][field] = (wanted[index][field] ?? "") + text;
+          }
+          const known = [...now.state.choices].map(([of, choice]) => [of, allTexts(choice)]);
+          assert.deepEqual(Object.fromEntries(known), wanted);
+        }
+      }),
+    );
+  });
+
   it("gathers text, tool calls, finish and usage per choice", () => {
     const call = (piece: object) => ({ choices: [{ index: 0, delta: { tool_calls: [piece] } }] });
     const { relay: now } = stream(
@@ -137,7 +162,7 @@ describe("what was said so far", () => {
       { choices: [], usage: { prompt_tokens: 5, completion_tokens: 7 } },
     );
     const choice = now.state.choices.get(0);
-    assert.equal(choice?.texts.content, "Let me look.");
+    assert.equal(choice && allTexts(choice).content, "Let me look.");
     assert.equal(choice?.finish, "tool_calls");
     assert.deepEqual(choice?.toolCalls.get(0), {
       index: 0,

@@ -159,7 +159,7 @@ export interface StreamedAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   /** The first part is there already: nobody is told a status before an upstream has answered. */
-  readonly parts: AsyncIterable<StreamPart>;
+  readonly parts: Parts;
   readonly facts: Partial<Facts>;
 }
 
@@ -186,6 +186,53 @@ export interface StreamEnd {
   readonly cut?: Relay;
   /** What became known after the answer had begun. */
   readonly facts?: Partial<Facts>;
+}
+
+/** Of a stream, in order; read by one reader, either way. */
+export interface Parts extends AsyncIterable<StreamPart> {
+  /** As `pour` does it, without a turn of the queue for each part. */
+  pour?(sink: Sink): Promise<LastPart | null>;
+}
+
+export type LastPart = StreamPart & { readonly end: StreamEnd };
+
+/** Takes what is told as it comes. */
+export interface Sink {
+  /** Nobody listens any more. */
+  readonly isOver: boolean;
+  /** False when that is slower than what it is told: `writable` tells when it is not any more. */
+  write(text: string): boolean;
+  writable(): Promise<void>;
+}
+
+/** Tells all parts but the last one, which is given back; null when nobody listens any more. */
+export async function pour(parts: Parts, sink: Sink): Promise<LastPart | null> {
+  if (parts.pour !== undefined) return parts.pour(sink);
+  for await (const part of parts) {
+    // Leaving the loop closes the parts, and with them the upstream.
+    if (sink.isOver) return null;
+    if (isLast(part)) return part;
+    if (!sink.write(part.text)) await sink.writable();
+  }
+  return null;
+}
+
+/** A sink to which nothing is told that `see` was not told before. */
+export function passing(sink: Sink, see: (text: string) => void): Sink {
+  return {
+    get isOver() {
+      return sink.isOver;
+    },
+    write: (text) => {
+      see(text);
+      return sink.write(text);
+    },
+    writable: () => sink.writable(),
+  };
+}
+
+function isLast(part: StreamPart): part is LastPart {
+  return part.end !== null;
 }
 
 /** The answer with facts that an outer link knows. What an inner link said of itself stays. */

@@ -12,7 +12,7 @@ import { conclude, FRESH_RELAY, type Relay, relay } from "../../core/stream/rela
 import type { Stop } from "../../lib/stop.ts";
 import { errorBody } from "../../wire/errors.ts";
 import { formatSse, SseParser } from "../../wire/sse.ts";
-import type { StreamEnd, StreamedAnswer, StreamPart } from "./call.ts";
+import type { LastPart, StreamedAnswer, StreamPart } from "./call.ts";
 
 /** One of the streams that make up an answer. */
 export interface Half {
@@ -28,7 +28,7 @@ export interface Half {
 type How = "begin" | "continue" | "regenerate";
 
 export type HalfEnd =
-  | { readonly whole: true; readonly how: How; readonly part: StreamPart & { end: StreamEnd } }
+  | { readonly whole: true; readonly how: How; readonly part: LastPart }
   | {
       readonly whole: false;
       readonly how: How;
@@ -62,14 +62,12 @@ export async function* tellHalf(
   throw new TypeError("a stream of parts ended without a last one");
 }
 
-type EndPart = StreamPart & { end: StreamEnd };
-
 /** How a half ended that was told as it came, by its last part. */
-export function firstHalfEnd(part: EndPart, n: number): HalfEnd {
+export function firstHalfEnd(part: LastPart, n: number): HalfEnd {
   return endOf(part, null, n);
 }
 
-function endOf(part: EndPart, joint: Joiner | null, n: number): HalfEnd {
+function endOf(part: LastPart, joint: Joiner | null, n: number): HalfEnd {
   const { end, how } = part;
   if (end.outcome !== "complete") return concluded(part, joint, n) ?? cutEnd(part, joint);
   const text = joint === null ? part.text : joint.tell(part.text, how);
@@ -86,7 +84,7 @@ function concluded(part: StreamPart, joint: Joiner | null, n: number): HalfEnd |
   if (rest === null) return null;
   const text = rest.map((data) => formatSse(data)).join("");
   const { usage } = end.cut.state;
-  const last: EndPart = {
+  const last: LastPart = {
     text: joint === null ? text : joint.tell(text, how === "begin" ? undefined : how),
     end: { outcome: "complete", because: "only its [DONE] was missing", usage },
   };

@@ -19,11 +19,11 @@ export function leaveWhenMoved(tools: Tools, call: Call, stop: Stop): Watch {
   const { snapshots, clock, timeouts } = tools;
   let callOff = (): void => undefined;
   const begunUnder = { ...call, snapshot: snapshots.current() ?? call.snapshot };
-  let heardAt = clock.monotonic();
+  let heard = 0;
   const leaveWhenSilent = (): void => {
-    const since = clock.monotonic();
+    const before = heard;
     callOff = clock.after(timeouts.movedGraceMs, () => {
-      if (heardAt > since) leaveWhenSilent();
+      if (heard > before) leaveWhenSilent();
       else stop.abort(new Error("the workflow moved to another region, and it said no more"));
     });
   };
@@ -34,7 +34,7 @@ export function leaveWhenMoved(tools: Tools, call: Call, stop: Stop): Watch {
   });
   return {
     heard: () => {
-      heardAt = clock.monotonic();
+      heard += 1;
     },
     end: () => {
       callOff();

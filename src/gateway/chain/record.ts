@@ -3,15 +3,20 @@ import type { AuditRecord } from "../../model/audit.ts";
 import { HEADERS } from "../../wire/headers.ts";
 import type { Tools } from "../options.ts";
 import { sharedWithin } from "../within.ts";
-import type {
-  Answer,
-  Call,
-  Facts,
-  Link,
-  StreamEnd,
-  StreamedAnswer,
-  StreamPart,
-  WholeAnswer,
+import {
+  type Answer,
+  type Call,
+  type Facts,
+  type LastPart,
+  type Link,
+  type Parts,
+  passing,
+  pour,
+  type Sink,
+  type StreamEnd,
+  type StreamedAnswer,
+  type StreamPart,
+  type WholeAnswer,
 } from "./call.ts";
 import { allFacts } from "./known.ts";
 import { nobodyAnswered } from "./nobody.ts";
@@ -84,7 +89,7 @@ function announced(tools: Tools, call: Call, came: Answer): Told {
  * The parts as they are, with a record before the last one is told. By hand and not as a generator:
  * that would cost each event of each stream two more turns of the queue.
  */
-class Recorded implements AsyncIterableIterator<StreamPart, undefined> {
+class Recorded implements AsyncIterableIterator<StreamPart, undefined>, Parts {
   readonly #keep: Keep;
   readonly #call: Call;
   readonly #answer: StreamedAnswer & Told;
@@ -108,7 +113,8 @@ class Recorded implements AsyncIterableIterator<StreamPart, undefined> {
       (result) => {
         if (result.done === true) return this.#left();
         this.#tally.see(result.value.text);
-        return result.value.end === null ? result : this.#ended(result.value, result.value.end);
+        const { end } = result.value;
+        return end === null ? result : this.#ended({ ...result.value, end });
       },
       async (error: unknown) => {
         await this.#left();
@@ -117,12 +123,30 @@ class Recorded implements AsyncIterableIterator<StreamPart, undefined> {
     );
   }
 
+  async pour(sink: Sink): Promise<LastPart | null> {
+    let last: LastPart | null;
+    try {
+      const passed = passing(sink, (text) => this.#tally.see(text));
+      last = await pour(this.#answer.parts, passed);
+    } catch (error) {
+      await this.#left();
+      throw error;
+    }
+    if (last === null) await this.#left();
+    else {
+      this.#tally.see(last.text);
+      await this.#ended(last);
+    }
+    return last;
+  }
+
   async return(): Promise<IteratorResult<StreamPart, undefined>> {
     await this.#parts.return?.();
     return this.#left();
   }
 
-  async #ended(part: StreamPart, end: StreamEnd): Promise<IteratorResult<StreamPart, undefined>> {
+  async #ended(part: LastPart): Promise<IteratorResult<StreamPart, undefined>> {
+    const { end } = part;
     this.#kept = true;
     const answer = this.#answer;
     // A caller's abort makes the upstream's body end early: that is nobody's cut.

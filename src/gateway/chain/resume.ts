@@ -15,9 +15,13 @@ import {
   type Call,
   type Facts,
   type Handler,
+  type LastPart,
   type Link,
+  type Parts,
+  passing,
+  pour,
   type Resume,
-  type StreamEnd,
+  type Sink,
   type StreamedAnswer,
   type StreamPart,
   withFacts,
@@ -202,7 +206,7 @@ type Result = IteratorResult<StreamPart, unknown>;
  * The half that nearly every answer is all of: its parts are told as they come. It does what
  * `watched` does for later ones, by hand, since each event of each stream passes here.
  */
-class FirstHalf implements AsyncIterableIterator<StreamPart> {
+class FirstHalf implements AsyncIterableIterator<StreamPart>, Parts {
   readonly #half: Half;
   readonly #n: number;
   readonly #parts: AsyncIterator<StreamPart>;
@@ -234,6 +238,16 @@ class FirstHalf implements AsyncIterableIterator<StreamPart> {
     );
   }
 
+  async pour(sink: Sink): Promise<LastPart | null> {
+    let last: LastPart | null = null;
+    try {
+      last = await pour(this.#half.answer.parts, passing(sink, this.#watch.heard));
+    } finally {
+      if (last === null) this.#leave();
+    }
+    return last === null ? null : pour(this.#goOn(last), sink);
+  }
+
   async return(): Promise<Result> {
     if (this.#rest !== null) return this.#rest.return(undefined);
     this.#leave();
@@ -246,9 +260,14 @@ class FirstHalf implements AsyncIterableIterator<StreamPart> {
     if (result.done === true) throw new TypeError("a stream of parts ended without a last one");
     const { end, text } = result.value;
     if (end === null) return text === "" ? this.next() : result;
+    return this.#goOn({ ...result.value, end }).next();
+  }
+
+  /** What comes of the answer once this half is over. */
+  #goOn(last: LastPart): AsyncGenerator<StreamPart> {
     this.#watch.end();
-    this.#rest = this.#after(firstHalfEnd({ ...result.value, end }, this.#n));
-    return this.#rest.next();
+    this.#rest = this.#after(firstHalfEnd(last, this.#n));
+    return this.#rest;
   }
 
   /** A half that is left in its middle ends upstream, too. */
@@ -327,7 +346,7 @@ function outcomeOf(end: HalfEnd): string {
   return end.whole ? how : `${how}, then cut: ${end.because}`;
 }
 
-function withLateFacts(part: StreamPart & { end: StreamEnd }, facts: Partial<Facts>): StreamPart {
+function withLateFacts(part: LastPart, facts: Partial<Facts>): StreamPart {
   return { ...part, end: { ...part.end, facts: { ...facts, ...part.end.facts } } };
 }
 

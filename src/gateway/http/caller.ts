@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { type Inbound, InboundRequest, type Line } from "./inbound.ts";
+import { lentTo } from "./lent.ts";
 import { BadMessage, type Headers, type Lines, linesOf } from "./message.ts";
 import { type Heard, readingRequests } from "./reader.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -69,11 +70,12 @@ export class Caller implements Line, Heard<RequestHead> {
   /** By `performance.now()`: what it has to do must be done by then. */
   dueAt: number;
 
-  constructor(socket: Socket, house: House) {
+  /** `accepted`: paused, and nobody else's. */
+  constructor(accepted: Socket, house: House) {
     this.#house = house;
-    this.#socket = socket;
+    this.#socket = lentTo((bytes, count) => this.#received(bytes, count), accepted);
     this.dueAt = performance.now() + house.times.headMs;
-    socket.on("data", (bytes: Buffer) => this.#received(bytes));
+    const socket = this.#socket;
     socket.on("drain", () => this.#drained());
     socket.on("end", () => this.#ended());
     // Without a listener, an error of a caller's socket would end the process.
@@ -133,16 +135,17 @@ export class Caller implements Line, Heard<RequestHead> {
     else this.#refuse(new BadMessage("the request was not here in time", 408));
   }
 
-  #received(bytes: Buffer): void {
+  /** `bytes` are lent for the moment. */
+  #received(bytes: Buffer, count: number): void {
     if (this.#isLeaving) return;
-    if (this.#held === null) this.#read(bytes);
-    else this.#hold(Buffer.concat([this.#held, bytes]));
+    if (this.#held === null) this.#read(bytes, count);
+    else this.#hold(Buffer.concat([this.#held, bytes.subarray(0, count)]));
   }
 
-  #read(bytes: Buffer): void {
+  #read(bytes: Buffer, count: number): void {
     this.#isReading = true;
     try {
-      this.#readAll(bytes);
+      this.#readAll(bytes, count);
     } catch (error) {
       if (!(error instanceof BadMessage)) throw error;
       this.#refuse(error);
@@ -151,13 +154,13 @@ export class Caller implements Line, Heard<RequestHead> {
     }
   }
 
-  #readAll(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length && !this.#isLeaving; ) {
+  #readAll(bytes: Buffer, count: number): void {
+    for (let at = 0; at < count && !this.#isLeaving; ) {
       if (this.#reader.isWhole && !this.#next()) {
-        this.#hold(bytes.subarray(at));
+        this.#hold(Buffer.from(bytes.subarray(at, count)));
         return;
       }
-      at = this.#reader.push(bytes, at, bytes.length);
+      at = this.#reader.push(bytes, at, count);
       this.#advance();
     }
   }
@@ -209,7 +212,7 @@ export class Caller implements Line, Heard<RequestHead> {
     if (held === null || this.#request !== null) return;
     this.#held = null;
     this.resume();
-    this.#read(held);
+    this.#read(held, held.length);
   }
 
   #hold(bytes: Buffer): void {

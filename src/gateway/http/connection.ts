@@ -1,6 +1,7 @@
 import { isIP, type NetConnectOpts, connect as netConnect, type Socket } from "node:net";
 import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
 import type { AnswerHead } from "./answer-head.ts";
+import { lending } from "./lent.ts";
 import { type Headers, linesOf } from "./message.ts";
 import { type Heard, readingAnswers } from "./reader.ts";
 import { send } from "./send.ts";
@@ -51,13 +52,6 @@ export interface Owner {
   free(connection: Connection): void;
   gone(connection: Connection): void;
 }
-
-/**
- * What arrives for any connection is read into this one: each read is used up before the next. On
- * Windows reads are under way while nobody looks, and each connection has its own.
- */
-const SHARED = Buffer.allocUnsafeSlow(64 * 1024);
-const isShared = process.platform !== "win32";
 
 /** A server that says nothing of it may close an idle connection after five seconds. */
 const KEPT_MS = 4_000;
@@ -159,13 +153,7 @@ export class Connection implements Sending, Heard<AnswerHead> {
   }
 
   #plain({ host, port }: Origin): Socket {
-    const onread = {
-      buffer: isShared ? SHARED : Buffer.allocUnsafeSlow(SHARED.length),
-      callback: (count: number, bytes: Uint8Array): boolean => {
-        this.#received(asBuffer(bytes), count);
-        return true;
-      },
-    };
+    const onread = lending((bytes, count) => this.#received(bytes, count));
     const options: NetConnectOpts = { host, port, onread };
     return netConnect(options);
   }
@@ -228,12 +216,6 @@ export class Connection implements Sending, Heard<AnswerHead> {
     this.#socket.destroy();
     this.#owner.gone(this);
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return bytes instanceof Buffer
-    ? bytes
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function writeRequest(socket: Socket, { method, path, host, headers, body }: Asked): void {

@@ -191,6 +191,20 @@ describe("answers to callers", () => {
     ]);
   });
 
+  it("are to what their own caller sent, though others send while it waits", async (t) => {
+    const { call, asked } = await worldOf(t, () => undefined);
+    const caller = await call(get("/1") + post("what the first caller sent"));
+    const now = await first(asked);
+    await Promise.all([1, 2].map(() => call(post("x".repeat(4_000)))));
+    while (asked.length < 3) await setImmediate();
+    now.whole(200, {}, "told /1.");
+    while (asked.length < 4 && !caller.text.includes(" 400 ")) await setImmediate();
+    assert.deepEqual(await asked[3]?.readBody(1_000), {
+      kind: "whole",
+      bytes: Buffer.from("what the first caller sent"),
+    });
+  });
+
   it("wait for a caller that does not read, instead of filling the memory", async (t) => {
     const big = "x".repeat(4 * 1024 * 1024);
     const { call, asked } = await worldOf(t, (inbound) => inbound.whole(200, {}, big));

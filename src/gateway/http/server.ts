@@ -31,7 +31,7 @@ export class HttpServer implements House {
   constructor(serving: Serving) {
     this.#serving = serving;
     this.times = serving.times;
-    this.listener = createServer({ noDelay: true }, (socket) => {
+    this.listener = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
       this.#callers.add(new Caller(socket, this));
     });
     // What goes wrong before is for whoever wanted it to listen.

@@ -1,6 +1,6 @@
 import type { StopSignal } from "../../lib/stop.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { StreamPart } from "../chain/call.ts";
+import type { Parts } from "../chain/call.ts";
 import type { AnswerHead } from "../http/answer-head.ts";
 import { Collected } from "../http/collected.ts";
 import type { Listener, Sending } from "../http/connection.ts";
@@ -47,7 +47,7 @@ export type Exchanged =
       readonly kind: "stream";
       readonly status: number;
       readonly headers: Readonly<Record<string, string>>;
-      readonly parts: AsyncIterable<StreamPart>;
+      readonly parts: Parts;
     }
   /** No answer, in an operator's words; nothing of it was told to anybody. */
   | {

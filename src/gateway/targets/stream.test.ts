@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { StreamPart } from "../chain/call.ts";
+import type { LastPart, Sink, StreamPart } from "../chain/call.ts";
 import { StreamedAnswer, type StreamHooks } from "./stream.ts";
 
 /** A stream, and in order everything that it said to its exchange. */
@@ -27,6 +27,25 @@ function event(content: string, finish: string | null = null): string {
 }
 
 const WHOLE = `${event("Die Rückgabe ")}${event("ist möglich.")}${event("", "stop")}data: [DONE]\n\n`;
+
+/** What a sink is told. It is slow when `isFull` says so, until `drain`. */
+function sinkOf(isFull: () => boolean = () => false) {
+  const told: string[] = [];
+  let drained = Promise.withResolvers<void>();
+  const sink: Sink = {
+    isOver: false,
+    write: (text) => {
+      told.push(text);
+      return !isFull();
+    },
+    writable: () => drained.promise,
+  };
+  const drain = (): void => {
+    drained.resolve();
+    drained = Promise.withResolvers<void>();
+  };
+  return { sink, told, drain };
+}
 
 async function partsOf(stream: StreamedAnswer): Promise<StreamPart[]> {
   const parts: StreamPart[] = [];
@@ -58,6 +77,70 @@ describe("a stream of an upstream, from bytes to parts", () => {
         );
       }),
     );
+  });
+
+  it("pours the same as it tells in parts, however its bytes are cut", async () => {
+    const bytes = Buffer.from(WHOLE);
+    const cuts = fc.array(fc.nat(bytes.length), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(cuts, fc.nat(12), async (places, from) => {
+        const { stream } = streamed();
+        const { sink, told } = sinkOf();
+        const sorted = [0, ...places.toSorted((a, b) => a - b), bytes.length];
+        let last: Promise<LastPart | null> | null = null;
+        for (const [i, at] of sorted.entries()) {
+          // Some of it, or all, is there when it begins to pour.
+          if (i === from) last = stream.pour(sink);
+          stream.push(bytes.subarray(at, sorted[i + 1] ?? bytes.length));
+        }
+        stream.ended();
+        const part = await (last ?? stream.pour(sink));
+        assert.equal(told.join("") + part?.text, WHOLE);
+        assert.equal(part?.end.outcome, "complete");
+      }),
+    );
+  });
+
+  it("pours what came before a cut, and then the cut apart", async () => {
+    const { stream, said } = streamed();
+    const { sink, told } = sinkOf();
+    const last = stream.pour(sink);
+    stream.push(Buffer.from(event("a")));
+    stream.broke(Object.assign(new Error("gone"), { code: "ECONNRESET" }));
+    const part = await last;
+    assert.deepEqual(told, [event("a")]);
+    assert.equal(part?.end.outcome, "cut");
+    assert.deepEqual(said.slice(0, 2), ["event", "begin"]);
+    assert.match(said[2] ?? "", /^cut: /);
+  });
+
+  it("pours no more into a full sink, stops reading, and goes on when that is drained", async () => {
+    const { stream, said } = streamed();
+    const { sink, told, drain } = sinkOf(() => told.length === 1);
+    const last = stream.pour(sink);
+    stream.push(Buffer.from(event("a")));
+    const much = event("b".repeat(40 * 1024));
+    stream.push(Buffer.from(much));
+    assert.equal(said.includes("pause"), false);
+    stream.push(Buffer.from(much));
+    assert.equal(said.at(-1), "pause");
+    assert.deepEqual(told, [event("a")]);
+    drain();
+    await undefined;
+    assert.equal(said.at(-1), "resume");
+    assert.deepEqual(told, [event("a"), much + much]);
+    stream.push(Buffer.from(`${event("", "stop")}data: [DONE]\n\n`));
+    assert.equal((await last)?.end.outcome, "complete");
+  });
+
+  it("gives no last part of what its reader leaves while it pours", async () => {
+    const { stream, said } = streamed();
+    const { sink } = sinkOf();
+    const last = stream.pour(sink);
+    stream.push(Buffer.from(event("a")));
+    await stream.return();
+    assert.equal(await last, null);
+    assert.equal(said.at(-1), "leave");
   });
 
   it("begins with its first sound event and not before", () => {

@@ -2,7 +2,7 @@ import { FRESH_RELAY, type Relay, relay } from "../../core/stream/relay.ts";
 import { howFar, judge } from "../../core/stream/state.ts";
 import { errorBody } from "../../wire/errors.ts";
 import { formatSse, SseParser } from "../../wire/sse.ts";
-import type { StreamPart } from "../chain/call.ts";
+import type { LastPart, Parts, Sink, StreamPart } from "../chain/call.ts";
 import { inWords } from "./words.ts";
 
 /** What a stream tells, and asks of, the exchange that it comes from. */
@@ -40,7 +40,7 @@ const DONE: Result = { done: true, value: undefined };
  * see. Bytes are pushed in as they come and parts are taken out as the reader can: no turn of the
  * loop is spent on handing one from here to there.
  */
-export class StreamedAnswer implements AsyncIterable<StreamPart>, AsyncIterator<StreamPart> {
+export class StreamedAnswer implements Parts, AsyncIterator<StreamPart> {
   readonly #hooks: StreamHooks;
   readonly #parser = new SseParser();
   #relay: Relay = FRESH_RELAY;
@@ -54,6 +54,11 @@ export class StreamedAnswer implements AsyncIterable<StreamPart>, AsyncIterator<
   #paused = false;
   #behind = 0;
   #reader: Reader | null = null;
+  /** Whom the parts are told at once, and who is told the last one. */
+  #sink: Sink | null = null;
+  #onLast: ((last: LastPart | null) => void) | null = null;
+  /** The sink wants no more for the moment. */
+  #isFull = false;
 
   constructor(hooks: StreamHooks) {
     this.#hooks = hooks;
@@ -103,6 +108,14 @@ export class StreamedAnswer implements AsyncIterable<StreamPart>, AsyncIterator<
     });
   }
 
+  pour(sink: Sink): Promise<LastPart | null> {
+    return new Promise((resolve) => {
+      this.#sink = sink;
+      this.#onLast = resolve;
+      this.#pourOn(sink);
+    });
+  }
+
   return(): Promise<Result> {
     this.#told = true;
     if (this.#over === null) {
@@ -111,6 +124,8 @@ export class StreamedAnswer implements AsyncIterable<StreamPart>, AsyncIterator<
     }
     this.#reader?.(DONE);
     this.#reader = null;
+    this.#onLast?.(null);
+    this.#onLast = null;
     return Promise.resolve(DONE);
   }
 
@@ -161,6 +176,7 @@ export class StreamedAnswer implements AsyncIterable<StreamPart>, AsyncIterator<
 
   /** To the reader, if one waits; otherwise it is kept, up to a bound. */
   #tell(): void {
+    if (this.#sink !== null) this.#pourOn(this.#sink);
     const reader = this.#reader;
     const ready = reader === null ? null : this.#ready();
     if (reader !== null && ready !== null) {
@@ -170,6 +186,26 @@ export class StreamedAnswer implements AsyncIterable<StreamPart>, AsyncIterator<
       this.#paused = true;
       this.#hooks.pause();
     }
+  }
+
+  #pourOn(sink: Sink): void {
+    while (!this.#isFull) {
+      const ready = this.#ready();
+      if (ready === null || ready.done === true) return;
+      const { end, text } = ready.value;
+      if (end !== null) {
+        this.#onLast?.({ ...ready.value, end });
+        this.#onLast = null;
+      } else if (!sink.write(text)) this.#waitFor(sink);
+    }
+  }
+
+  #waitFor(sink: Sink): void {
+    this.#isFull = true;
+    void sink.writable().then(() => {
+      this.#isFull = false;
+      this.#pourOn(sink);
+    });
   }
 
   #ready(): Result | null {

@@ -48,8 +48,9 @@ export class Wait implements Attendance {
   /** Null before it is sent. */
   cut: ((because: Error) => void) | null = null;
   sentAt = 0;
-  /** Null until anything came. */
-  heardAt: number | null = null;
+  /** Anything came, and when it last did. */
+  isHeard = false;
+  heardAt = 0;
   /** It was counted as late. */
   isLate = false;
   /** It is doubted when it has been silent for so long; null: by what is usual. */
@@ -63,7 +64,7 @@ export class Wait implements Attendance {
   }
 
   get lastAt(): number {
-    return this.heardAt ?? this.sentAt;
+    return this.isHeard ? this.heardAt : this.sentAt;
   }
 
   sent(cut: (because: Error) => void): void {
@@ -74,7 +75,8 @@ export class Wait implements Attendance {
 
   heard(): void {
     // What is usual before the first word says nothing of the pauses between the next ones.
-    if (this.heardAt === null) this.doubtMs = null;
+    if (!this.isHeard) this.doubtMs = null;
+    this.isHeard = true;
     this.heardAt = this.#clock.monotonic();
     this.#post.entry.heardAt = this.heardAt;
   }
@@ -178,7 +180,7 @@ export class Vigil {
 
   #noteLate(wait: Wait, now: number): void {
     const { claim, measure } = wait.watched;
-    if (wait.isLate || wait.heardAt !== null) return;
+    if (wait.isLate || wait.isHeard) return;
     const from = this.#known.lateFromMs(claim.name, measure);
     if (from === null || now - wait.sentAt <= from) return;
     wait.isLate = true;
@@ -213,9 +215,9 @@ export class Vigil {
     return false;
   }
 
-  #doubtMs({ watched, heardAt, doubtMs: known }: Wait): number {
+  #doubtMs({ watched, isHeard, doubtMs: known }: Wait): number {
     if (known !== null) return known;
-    const measure = heardAt === null ? watched.measure : "stall";
+    const measure = isHeard ? "stall" : watched.measure;
     return doubtMs(this.#known.p95Ms(watched.claim.name, measure));
   }
 

@@ -16,12 +16,14 @@ export class Watch {
   readonly #stalled: (because: Error) => void;
   /** Silence before `#since`. */
   #quietMs = 0;
-  /** When it was last heard of or read again; null while nothing is read of it. */
-  #since: number | null = null;
+  /** When it was last heard of or read again. */
+  #since = 0;
+  #isPaused = false;
   #longestMs = 0;
   #callOff: (() => void) | null = null;
-  /** The stretch that the pace is taken of: when it began, null while none does, and its events. */
-  #stretchFrom: number | null = null;
+  /** The stretch that the pace is taken of, while there is one: when it began, and its events. */
+  #hasStretch = false;
+  #stretchFrom = 0;
   #events = 0;
   readonly #paced: ((ms: number) => void) | undefined;
   #state: "before" | "running" | "over" = "before";
@@ -52,7 +54,7 @@ export class Watch {
     if (this.#state !== "before") return;
     this.#state = "running";
     this.#since = this.#clock.monotonic();
-    this.#stretchFrom = this.#since;
+    this.#beginStretch(this.#since);
     this.#callOff = this.#clock.after(this.#stallMs, () => this.#look());
   }
 
@@ -73,26 +75,26 @@ export class Watch {
     const now = this.#clock.monotonic();
     this.#longestMs = Math.max(this.#longestMs, this.#quiet(now));
     this.#quietMs = 0;
-    if (this.#since !== null) this.#since = now;
+    this.#since = now;
     this.#beat(now, events);
   }
 
   /** Nothing is read of it until `resume`. */
   pause(): void {
     this.#quietMs = this.#quiet(this.#clock.monotonic());
-    this.#since = null;
-    this.#stretchFrom = null;
+    this.#isPaused = true;
+    this.#hasStretch = false;
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#since = this.#clock.monotonic();
   }
 
   #beat(now: number, events: number): void {
-    if (this.#stretchFrom === null) {
+    if (!this.#hasStretch) {
       // Read again after a pause: what had piled up meanwhile came at no pace of its own.
-      this.#stretchFrom = now;
-      this.#events = 0;
+      this.#beginStretch(now);
       return;
     }
     this.#events += events;
@@ -101,13 +103,18 @@ export class Watch {
 
   #tellPace(): void {
     const now = this.#clock.monotonic();
-    if (this.#stretchFrom !== null) this.#paced?.((now - this.#stretchFrom) / this.#events);
+    if (this.#hasStretch) this.#paced?.((now - this.#stretchFrom) / this.#events);
+    this.#beginStretch(now);
+  }
+
+  #beginStretch(now: number): void {
+    this.#hasStretch = true;
     this.#stretchFrom = now;
     this.#events = 0;
   }
 
   #quiet(now: number): number {
-    return this.#quietMs + (this.#since === null ? 0 : now - this.#since);
+    return this.#quietMs + (this.#isPaused ? 0 : now - this.#since);
   }
 
   /** One timer, however many events: it wakes when a silence could have lasted too long, and looks. */
