@@ -126,7 +126,8 @@ describe("a target that falls silent", () => {
       assert.equal(second.asked.length, 0);
       const { failed, probes } = await target();
       assert.deepEqual([failed, probes, first.probed], [0, probes, probes]);
-      assert.ok(probes >= 2 && probes <= 4, `${probes} probes in two seconds`);
+      // One where the machine stood still in between.
+      assert.ok(probes >= 1 && probes <= 4, `${probes} probes in two seconds`);
     });
 
     it("but refusing its probe, is waited for: it ends what it has begun", async () => {

@@ -6,7 +6,6 @@ import { createSystemClock } from "../../src/adapters/clock-system/clock.ts";
 import { openSqliteStore } from "../../src/adapters/store-sqlite/store.ts";
 import { keysOf } from "../../src/app/estate.ts";
 import { verifyChain } from "../../src/core/evidence/chain.ts";
-import { DEFAULT_TIMEOUTS } from "../../src/gateway/options.ts";
 import { indexSubject } from "../../src/model/decision.ts";
 import { intentSchema, ownershipSchema } from "../../src/model/intent.ts";
 import { KEYS } from "../../src/model/keys.ts";
@@ -18,7 +17,7 @@ import {
   STEP_KINDS,
 } from "../../src/model/plan.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { callerOf, startTraffic, WORKFLOWS } from "../support/callers.ts";
+import { callerOf, startTraffic, unexcused, WORKFLOWS } from "../support/callers.ts";
 import { eventually, startSample, type TestEstate } from "../support/estate.ts";
 
 const CONTROLLERS = ["127.0.0.1:7100", "127.0.0.1:7101"];
@@ -26,9 +25,6 @@ const CONTROLLERS = ["127.0.0.1:7100", "127.0.0.1:7101"];
 const MOVED = "support-search";
 /** A plan that is taken over waits for the lease of the dead leader first. */
 const PLAN_MS = 40_000;
-
-/** From the store to a gateway, while the leader that should have brought it is killed as well. */
-const REACHES_GATEWAYS_MS = 5_000;
 
 describe("controllers that are killed in the middle of a plan", () => {
   let up: TestEstate;
@@ -99,8 +95,9 @@ describe("controllers that are killed in the middle of a plan", () => {
     const planId = await planOf(MOVED, before.planIds);
     await reached(planId, "prove-readiness");
     await standStill(t, stopped.process);
+    // Not the very next term: on a busy machine a leader may miss its own lease.
     await eventually("the other controller to lead", async () => {
-      return (await leaderOrNull())?.term === stopped.term + 1;
+      return ((await leaderOrNull())?.term ?? 0) > stopped.term;
     });
     const successor = await leader();
     assert.notEqual(successor.id, stopped.id);
@@ -110,14 +107,13 @@ describe("controllers that are killed in the middle of a plan", () => {
     up.supervisor.signalProcess(stopped.process, "SIGCONT");
     await eventually("the resumed controller to follow", async () => {
       const view = await viewOf(stopped.address);
-      return !view.leads && view.leader === successor.id;
+      return !view.leads && view.leader !== null && view.leader !== stopped.id;
     });
     const log = readFileSync(up.estate.data.log(stopped.process.replaceAll(":", "-")), "utf8");
     assert.match(log, new RegExp(`${stopped.id} leads no more: `));
     t.diagnostic(/leads no more: [^"]*/.exec(log)?.[0] ?? "");
     // Its step was under way when it stopped: what it made of it afterwards must not be written.
     assert.deepEqual(await store.get(KEYS.planState(planId)), journal);
-    assert.equal((await leader()).term, stopped.term + 1);
     await assertOnce(MOVED, planId, before, { to, ownershipChanges: 2 });
   });
 
@@ -174,11 +170,8 @@ describe("controllers that are killed in the middle of a plan", () => {
     }
     const { answered, failures } = await traffic.stop();
     const openedMs = Math.max(...opened) - diedAt;
-    // Each dead leader costs its lease. A request is held for so long and no longer: whoever asked
-    // at the very beginning may be told then, in so many words, that nobody answers.
-    const untold = failures.filter((why) => !/: 503 No region answers/.test(why));
-    const inTime = openedMs + REACHES_GATEWAYS_MS < DEFAULT_TIMEOUTS.holdMs;
-    assert.deepEqual(inTime ? failures : untold, [], `open after ${openedMs} ms`);
+    // Each dead leader costs its lease.
+    assert.deepEqual(unexcused(failures, openedMs), [], `open after ${openedMs} ms`);
     assert.ok(answered > 0);
     t.diagnostic(`${steps.length} leaders killed in one failover, open after ${openedMs} ms`);
   });

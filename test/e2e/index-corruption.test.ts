@@ -3,23 +3,20 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { z } from "zod";
+import { assertRecovered, drilledSchema } from "../support/drilled.ts";
 import { runCommand, startSample, type TestEstate } from "../support/estate.ts";
 
 /** The index of the sample estate, falsified under load by the drill, as a person runs it. */
 
-const reportSchema = z.object({
-  rtaSeconds: z.number(),
-  rtoSeconds: z.number(),
-  requests: z.object({ sent: z.number(), succeeded: z.number() }),
+const reportSchema = drilledSchema.extend({
   failback: z.object({ completed: z.boolean() }),
-  checks: z.array(z.object({ name: z.string(), pass: z.boolean(), evidence: z.string() })),
   epochs: z.array(z.object({ workflow: z.string(), before: z.number(), after: z.number() })),
-  verdict: z.string(),
 });
 
 describe("the drill that falsifies an index", () => {
   let up: TestEstate;
   let report: z.infer<typeof reportSchema>;
+  let code: number | null;
 
   before(async () => {
     up = await startSample();
@@ -29,6 +26,7 @@ describe("the drill that falsifies an index", () => {
       ...["--report", join(dirname(up.estate.data.root), "report")],
     ]);
     assert.notEqual(drilled.stdout, "", drilled.stderr);
+    code = drilled.code;
     report = reportSchema.parse(JSON.parse(drilled.stdout));
   });
   after(async () => {
@@ -37,14 +35,10 @@ describe("the drill that falsifies an index", () => {
 
   it("passes: nobody is told a falsehood, nobody is lost, the copy is repaired", (t) => {
     t.diagnostic(`RTA ${report.rtaSeconds} s, ${report.requests.sent} requests`);
-    assert.deepEqual(
-      report.checks.filter(({ pass }) => !pass),
-      [],
-    );
+    assertRecovered(report, code);
     assert.ok(report.requests.sent > 50);
     assert.equal(report.requests.succeeded, report.requests.sent);
-    assert.ok(report.rtaSeconds > 0 && report.rtaSeconds <= report.rtoSeconds);
-    assert.deepEqual([report.verdict, report.failback.completed], ["pass", true]);
+    assert.equal(report.failback.completed, true);
   });
 
   it("moves the workflow that needs the index there and back, and no other", async () => {

@@ -56,10 +56,11 @@ describe("a revoke that a failover loses", () => {
       const [eu, us] = [await seqIn(EU), await seqIn(US)];
       return eu !== undefined && eu > 0 && eu === us;
     });
-    up.supervisor.signalProcess(`agent:${US}`, "SIGSTOP");
+    // Not merely stopped: it may have asked what comes next, and would read the answer later.
+    await up.supervisor.killProcess(`agent:${US}`);
     const position = await revoke();
     await up.faults.killRegion(EU, 600_000);
-    up.supervisor.signalProcess(`agent:${US}`, "SIGCONT");
+    await up.supervisor.startProcess(`agent:${US}`);
     await eventually("us-east to serve and own the index", async () => {
       const { workflows, ownerships, plans } = await up.control.status();
       const all = workflows.every(({ serving }) => serving.join() === US);

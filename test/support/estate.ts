@@ -7,6 +7,7 @@ import { parseDocument } from "yaml";
 import { type Estate, openEstate } from "../../src/app/estate.ts";
 import { freePortCopy } from "../../src/app/free-ports.ts";
 import { type LocalEstate, startLocalEstate } from "../../src/app/local-estate.ts";
+import { TideoverError } from "../../src/lib/errors.ts";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const SAMPLE = join(ROOT, "examples", "estate");
@@ -112,16 +113,25 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Looks until it is true. Throws, with what was awaited, when it never is. */
+/**
+ * Looks until it is true. Throws, with what was awaited, when it never is; and what a look throws,
+ * unless that says to try again later, as a controller that did not answer in time does.
+ */
 export async function eventually(
   what: string,
   look: () => boolean | Promise<boolean>,
   timeoutMs = 30_000,
 ): Promise<void> {
   const end = performance.now() + timeoutMs;
+  let cause: unknown;
   while (performance.now() < end) {
-    if (await look()) return;
+    try {
+      if (await look()) return;
+    } catch (error) {
+      if (!(error instanceof TideoverError) || error.retry !== "later") throw error;
+      cause = error;
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
+  throw new Error(`waited ${timeoutMs} ms in vain for ${what}`, { cause });
 }
