@@ -1,4 +1,4 @@
 import { interruptSuite } from "./interrupt.fixture.ts";
 import { activationPutBack } from "./interrupt-release.fixture.ts";
 
-interruptSuite(activationPutBack);
+interruptSuite(import.meta.url, activationPutBack);

@@ -1,4 +1,4 @@
 import { interruptSuite } from "./interrupt.fixture.ts";
 import { activation } from "./interrupt-release.fixture.ts";
 
-interruptSuite(activation);
+interruptSuite(import.meta.url, activation);

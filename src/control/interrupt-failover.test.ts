@@ -1,3 +1,3 @@
 import { failover, interruptSuite } from "./interrupt.fixture.ts";
 
-interruptSuite(failover);
+interruptSuite(import.meta.url, failover);

@@ -1,4 +1,4 @@
 import { interruptSuite } from "./interrupt.fixture.ts";
 import { indexMovePutBack } from "./interrupt-index-move.fixture.ts";
 
-interruptSuite(indexMovePutBack);
+interruptSuite(import.meta.url, indexMovePutBack);

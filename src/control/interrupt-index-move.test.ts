@@ -1,4 +1,4 @@
 import { interruptSuite } from "./interrupt.fixture.ts";
 import { indexMove } from "./interrupt-index-move.fixture.ts";
 
-interruptSuite(indexMove);
+interruptSuite(import.meta.url, indexMove);

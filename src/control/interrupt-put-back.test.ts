@@ -1,3 +1,3 @@
 import { interruptSuite, undone } from "./interrupt.fixture.ts";
 
-interruptSuite(undone);
+interruptSuite(import.meta.url, undone);

@@ -1,4 +1,4 @@
 import { interruptSuite } from "./interrupt.fixture.ts";
 import { rollback } from "./interrupt-release.fixture.ts";
 
-interruptSuite(rollback);
+interruptSuite(import.meta.url, rollback);

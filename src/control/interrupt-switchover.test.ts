@@ -1,3 +1,3 @@
 import { interruptSuite, switchover } from "./interrupt.fixture.ts";
 
-interruptSuite(switchover);
+interruptSuite(import.meta.url, switchover);

@@ -115,7 +115,7 @@ test("a word when nothing is activated is refused", async () => {
   await world.run(1_500);
   world.requestRelease("continue");
   await world.run(1_000);
-  assert.ok(said(world, /ada's continue of the release is refused: .*no activation is under way/));
+  assert.ok(said(world, /ada's continue of the release is refused: no activation is under way/));
 });
 
 test("a region that dies during its own bake fails over, and the release is not blamed", async () => {

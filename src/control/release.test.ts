@@ -91,7 +91,7 @@ describe("an activation", () => {
     world.know(asKnown(simRelease("b"), 0, "ada"));
     world.requestRelease("activate", NEW);
     await world.run(1_000);
-    assert.ok(said(world, /ada's activate of the release is refused: .*ap-south has failed/));
+    assert.ok(said(world, /ada's activate of the release is refused: ap-south has failed/));
     assert.deepEqual(releases(world), [OLD, OLD, OLD]);
   });
 

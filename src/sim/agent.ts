@@ -18,6 +18,8 @@ export interface SimAgentOptions {
 }
 
 const TURN_MS = 250;
+/** What a model that is gone says. */
+const REFUSED = "connection refused";
 const SIGNALS_KEPT = 200;
 
 /**
@@ -42,10 +44,11 @@ function createEyes({ region, regions, spec, network, clock }: SimAgentOptions) 
   let seen: Signal[] = [];
   let seq = 0;
 
-  async function lookAt(other: SimRegion, part: "gateway" | "agent"): Promise<void> {
+  async function lookAt(other: SimRegion, part: "gateway" | "agent" | "runtime"): Promise<void> {
     const from = clock.monotonic();
-    const failure = await network.reach(region.name, other, timeout);
+    const reached = await network.reach(region.name, other, timeout);
     if (region.state !== "up") return;
+    const failure = part === "runtime" && other.modelsLostAt !== null ? REFUSED : reached;
     seq += 1;
     const [at, latencyMs] = [clock.monotonic(), clock.monotonic() - from];
     seen = [
@@ -69,6 +72,7 @@ function createEyes({ region, regions, spec, network, clock }: SimAgentOptions) 
         void lookAt(other, "gateway");
         void lookAt(other, "agent");
       }
+      void lookAt(region, "runtime");
     },
     seen: () => seen,
   };
@@ -154,7 +158,7 @@ export function simReadiness(
   exactIndex: boolean,
 ): Readiness {
   const { region, spec, clock } = options;
-  const fault = region.unready.get(workflow) ?? null;
+  const fault = region.modelsLostAt !== null ? REFUSED : (region.unready.get(workflow) ?? null);
   const index = spec.workflows[workflow]?.retrieval?.index;
   const behind = exactIndex && index ? lagOf(options, region.index(index)) : 0;
   const damage = index ? region.index(index).quarantined : null;

@@ -85,7 +85,11 @@ function workflowText(primary: string, standbys: readonly string[]): WorkflowTex
     rpo: "2s",
     prompt: "answer",
     retrieval: { index: "handbook" },
-    declare: { by: "automatic", who: "on-call", signals: ["region-outage", "index-corruption"] },
+    declare: {
+      by: "automatic",
+      who: "on-call",
+      signals: ["region-outage", "capacity-loss", "index-corruption"],
+    },
     customers: { channel: "status page", message: "{workflow} moved from {from} to {to}." },
   };
 }

@@ -1,6 +1,7 @@
 import { TideoverError } from "../lib/errors.ts";
 import { type Snapshot, snapshotSchema } from "../model/snapshot.ts";
 import type { Spec } from "../model/spec.ts";
+import type { Trouble } from "../model/trouble.ts";
 import type { Agents, CanaryAnswer } from "../ports/agents.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Probe } from "../ports/probe.ts";
@@ -21,19 +22,31 @@ export interface SimView {
 
 const PUBLISH_TIMEOUT_MS = 1_000;
 
-export function simProbe({ from, spec, regions, network }: SimView): Probe {
+export function simProbe({ from, spec, regions, network, clock }: SimView): Probe {
   return {
     async exchange({ url, timeoutMs }) {
       const [name] =
         Object.entries(spec.regions).find(([, region]) =>
           [region.gateway, region.agent].includes(new URL(url).host),
         ) ?? [];
-      const reason = await network.reach(from, regionOf(regions, name ?? url), timeoutMs);
+      const region = regionOf(regions, name ?? url);
+      const reason = await network.reach(from, region, timeoutMs);
+      const body = JSON.stringify({ troubles: troublesOf(spec, region, clock.monotonic()) });
       return reason === null
-        ? { answered: true, status: 200, headers: {}, body: "", tookMs: 1 }
+        ? { answered: true, status: 200, headers: {}, body, tookMs: 1 }
         : { answered: false, reason, tookMs: reason.startsWith("no answer") ? timeoutMs : 1 };
     },
   };
+}
+
+/** As the gateway of a region whose models are gone, and that is asked all the time. */
+function troublesOf(spec: Spec, { name, modelsLostAt }: SimRegion, now: number): Trouble[] {
+  if (modelsLostAt === null) return [];
+  const targets = spec.regions[name]?.components.runtime.targets ?? [];
+  return targets.map(({ name: target }) => ({
+    ...{ target, region: name, domain: "capacity-loss", standing: "out", ejections: 1 },
+    ...{ sinceMs: now - modelsLostAt, seenAgoMs: 0, because: "connection refused" },
+  }));
 }
 
 export function simTraffic({ from, regions, network }: SimView): Traffic {
@@ -120,7 +133,7 @@ function canary(
   const names = serving.includes(entrance.name) ? [entrance.name] : serving;
   const answering = names
     .map((name) => regionOf(regions, name))
-    .find(({ state }) => state === "up");
+    .find(({ state, modelsLostAt }) => state === "up" && modelsLostAt === null);
   if (answering === undefined) return { ...NO_ANSWER, detail: `${names.join(", ")} do not answer` };
   return answerOf(answering.name, answering.snapshot, workflow);
 }

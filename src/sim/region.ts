@@ -53,6 +53,8 @@ export class SimRegion {
   readonly name: string;
   /** `dead`: connections are refused. `stopped`: they are accepted and never answered. */
   state: "up" | "dead" | "stopped" = "up";
+  /** Since when no model here answers, on the monotonic clock; null while they do. */
+  modelsLostAt: number | null = null;
   /** The snapshot on the gateway's disk: it outlives the process. */
   snapshot: Snapshot | null = null;
   /** Told of every snapshot that its gateway adopts. */

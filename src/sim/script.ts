@@ -5,6 +5,8 @@ export interface Stage {
   kill(name: string): void;
   stop(name: string): void;
   resume(name: string): void;
+  loseModels(name: string): void;
+  restoreModels(name: string): void;
   storeAnswers(reachable: boolean): void;
   readonly network: {
     cut(from: string, to: string): void;
@@ -25,6 +27,8 @@ const VERBS: Readonly<Record<string, (stage: Stage, one: string, other: string) 
   kill: (stage, name) => stage.kill(name),
   stop: (stage, name) => stage.stop(name),
   resume: (stage, name) => stage.resume(name),
+  "lose-models": (stage, name) => stage.loseModels(name),
+  "restore-models": (stage, name) => stage.restoreModels(name),
   cut: (stage, from, to) => stage.network.cut(from, to),
   mend: (stage, from, to) => stage.network.mend(from, to),
   "store-away": (stage) => stage.storeAnswers(false),

@@ -161,6 +161,15 @@ export class World {
     else controller.process.resume();
   }
 
+  /** Every model of a region dies; its gateway, its agent and its indexes live. */
+  loseModels(name: string): void {
+    regionOf(this.regions, name).modelsLostAt = this.clock.monotonic();
+  }
+
+  restoreModels(name: string): void {
+    regionOf(this.regions, name).modelsLostAt = null;
+  }
+
   storeAnswers(reachable: boolean): void {
     this.#storeReachable = reachable;
     for (const { store } of this.controllers.values()) store.reachable = reachable;

@@ -44,11 +44,11 @@ export function createChanges(): Changes {
 }
 
 /**
- * That nobody can judge an index is said by the verdict on its region, or is over in a moment. What
- * was true of the index before stays true until somebody knows better.
+ * That nobody can judge an index, or models, is said by the verdict on their region, or is over in a
+ * moment. What was true of them before stays true until somebody knows better.
  */
-function tells({ index, health }: Verdict): boolean {
-  return index === undefined || health !== "unknown";
+function tells({ domain, index, health }: Verdict): boolean {
+  return (index === undefined && domain !== "capacity-loss") || health !== "unknown";
 }
 
 /** That an index rests with its owner is what it is every day: only `status` is told. */
@@ -74,7 +74,8 @@ function verdictFact(verdict: Verdict): Fact {
   return { kind: "verdict", text, data: { verdict } };
 }
 
-function subjectOf({ region, release, index, tenant }: Verdict): string {
+function subjectOf({ domain, region, release, index, tenant }: Verdict): string {
+  if (domain === "capacity-loss") return `model serving in ${region}`;
   if (release !== undefined) return `release ${release.slice(0, 19)} in ${region}`;
   if (index === undefined) return region;
   return `index ${index} in ${region}${tenant === undefined ? "" : ` for ${tenant}`}`;

@@ -26,7 +26,11 @@ const WALL_NOW = Date.UTC(2026, 0, 1);
 
 const whole = specWith({
   golden: { questions: "golden.yaml" },
-  declare: { by: "automatic", who: "on-call", signals: ["region-outage", "index-corruption"] },
+  declare: {
+    by: "automatic",
+    who: "on-call",
+    signals: ["region-outage", "capacity-loss", "index-corruption"],
+  },
 });
 const spec: Spec = {
   ...whole,
@@ -61,6 +65,8 @@ interface Faults {
   readonly slow?: boolean;
   /** The runtime does not answer there, and every second request fails whatever the release is. */
   readonly noRuntime?: string;
+  /** No model there answers its gateway, for 5 s; its agent finds each alive unless `noRuntime`. */
+  readonly noModels?: readonly string[];
   /** The copy of the index is in quarantine there; the agent of a dead region reports nothing. */
   readonly damaged?: readonly string[];
   /** The pipeline fell silent an hour ago. */
@@ -145,7 +151,7 @@ function copyIn(region: string, { damaged = [], dead = [], late }: Faults): Copy
 }
 
 /** Each region's gateway as the other region's agent and a controller see it. */
-function signalsFrom(region: string, { dead = [], noRuntime }: Faults): Signal[] {
+function signalsFrom(region: string, { dead = [], noRuntime, noModels = [] }: Faults): Signal[] {
   const down = dead.includes(region);
   const look = (observer: string, observerRegion: string | null): Signal[] =>
     Array.from({ length: 13 }, (_, turn): Signal => {
@@ -171,9 +177,14 @@ function signalsFrom(region: string, { dead = [], noRuntime }: Faults): Signal[]
   const other = region === EU ? US : EU;
   // One number for one signal of one observer: the controller watches both regions.
   const base = region === EU ? 0 : 1_000;
-  return [...look(`agent:${other}`, other), ...look("controller:c1", null), ...runtime].map(
-    (signal, at) => ({ ...signal, seq: base + at }),
-  );
+  const words = noModels.includes(region) ? look("controller:c1", null).slice(-1) : [];
+  const told = words.map((signal): Signal => {
+    const standing = { standing: "out", sinceMs: 5_000, seenAgoMs: 0, ejections: 1 } as const;
+    const subject = { region, part: "target", target: "gpu", gateway: region } as const;
+    return { ...signal, subject, ok: false, trouble: { domain: "capacity-loss", ...standing } };
+  });
+  const looks = [...look(`agent:${other}`, other), ...look("controller:c1", null), ...runtime];
+  return [...looks, ...told].map((signal, at) => ({ ...signal, seq: base + at }));
 }
 
 /** 200 requests that eu-west answered in one release. */
@@ -227,6 +238,8 @@ const US_DEAD: Faults = { dead: [US] };
 const ALL_DEAD: Faults = { dead: [EU, US] };
 const SLOW: Faults = { slow: true };
 const NO_RUNTIME: Faults = { noRuntime: EU };
+const NO_MODELS: Faults = { noModels: [EU] };
+const ALL_NO_MODELS: Faults = { noModels: [EU, US] };
 
 type Row = readonly [
   moment: Moment,
@@ -242,7 +255,10 @@ const TABLE: readonly Row[] = [
   ["before", "nothing", NOTHING, "healthy healthy", "- -", "hold", "hold"],
   ["before", "region dead", EU_DEAD, "failed healthy", "- -", "failover", "hold"],
   ["before", "all dead", ALL_DEAD, "unknown unknown", "- -", "hold", "hold"],
-  ["before", "runtime dead", NO_RUNTIME, "degraded healthy", "- -", "hold", "hold"],
+  ["before", "runtime dead", NO_RUNTIME, "healthy healthy", "- -", "hold", "hold"],
+  ["before", "models gone", NO_MODELS, "healthy healthy", "- -", "failover", "hold"],
+  // A provider behind both, say: moving would carry it along.
+  ["before", "all models gone", ALL_NO_MODELS, "healthy healthy", "- -", "hold", "hold"],
   ["before", "provider slow", SLOW, "healthy healthy", "- -", "hold", "hold"],
 
   ["standby bakes", "nothing", NOTHING, "healthy healthy", "- healthy", "hold", "hold"],
@@ -297,12 +313,31 @@ const TABLE: readonly Row[] = [
     "hold",
     "rollback",
   ],
-  ["all bake", "runtime dead", NO_RUNTIME, "degraded healthy", "unknown healthy", "hold", "hold"],
+  // A route to a model that is not there looks so, until the models do not answer a probe either.
+  [
+    "all bake",
+    "failing, and models gone",
+    { ...FAILING, ...NO_MODELS },
+    "healthy healthy",
+    "failed healthy",
+    "hold",
+    "rollback",
+  ],
+  [
+    "all bake",
+    "runtime dead, and models gone",
+    { ...NO_RUNTIME, ...NO_MODELS },
+    "healthy healthy",
+    "unknown healthy",
+    "failover",
+    "hold",
+  ],
+  ["all bake", "runtime dead", NO_RUNTIME, "healthy healthy", "unknown healthy", "hold", "hold"],
   [
     "all bake",
     "bad, and runtime dead",
     { ...WRONG, ...NO_RUNTIME },
-    "degraded healthy",
+    "healthy healthy",
     "failed failed",
     "hold",
     "rollback",

@@ -1,3 +1,4 @@
+import { whyRefused } from "../../core/decisions/words.ts";
 import { lint } from "../../core/plans/lint/lint.ts";
 import { planFor } from "../../core/plans/plan.ts";
 import { NO_RELEASE } from "../../core/publish/releases.ts";
@@ -156,7 +157,7 @@ export async function refuseRequest(
   const reasons = decision.refused
     .filter(({ why }) => !decision.because.includes(why))
     .map(({ alternative, why }) => `${alternative}: ${why}`);
-  const because = [decision.because, ...reasons].join("; ");
+  const because = [whyRefused(decision), ...reasons].join("; ");
   await recorder.commit(term.fence, {
     operations: [{ delete: KEYS.request(request.id) }],
     facts: [

@@ -1,3 +1,4 @@
+import { whyRefused } from "../../core/decisions/words.ts";
 import { indexPlanFor } from "../../core/plans/index-plan.ts";
 import { lintIndexMove } from "../../core/plans/lint/index-move-rules.ts";
 import type { Decision } from "../../model/decision.ts";
@@ -137,21 +138,22 @@ function planFact(plan: Plan, request: IndexRequest | null): Fact {
 async function refuseUnknown(tools: CommitTools, seen: Observation): Promise<void> {
   const { indexes } = tools.deps.spec;
   for (const request of seen.indexRequests.filter(({ index }) => !indexes[index])) {
-    await refuse(tools, request, { because: `there is no index ${request.index} in the spec` });
+    const because = `there is no index ${request.index} in the spec`;
+    await refuse(tools, request, { because, refused: [] });
   }
 }
 
 async function refuse(
   { recorder, term }: CommitTools,
   request: IndexRequest,
-  decision: Pick<Decision, "because">,
+  decision: Pick<Decision, "because" | "refused">,
 ): Promise<void> {
   await recorder.commit(term.fence, {
     operations: [{ delete: KEYS.indexRequest(request.id) }],
     facts: [
       {
         kind: "request",
-        text: `${request.by}'s move of index ${request.index} is refused: ${decision.because}`,
+        text: `${request.by}'s move of index ${request.index} is refused: ${whyRefused(decision)}`,
         data: { request, decision },
       },
     ],

@@ -1,3 +1,4 @@
+import { whyRefused } from "../../core/decisions/words.ts";
 import { lintRelease } from "../../core/plans/lint/release-rules.ts";
 import { releasePlanFor } from "../../core/plans/release-plan.ts";
 import { type Decision, EVERY_WORKFLOW } from "../../model/decision.ts";
@@ -172,7 +173,7 @@ async function refuse(
       {
         kind: "request",
         workflow: EVERY_WORKFLOW,
-        text: `${by}'s ${kind} of the release is refused: ${decision.because}`,
+        text: `${by}'s ${kind} of the release is refused: ${whyRefused(decision)}`,
         data: { request, decision },
       },
     ],

@@ -1,3 +1,4 @@
+import { hasLostCapacity } from "../../core/decisions/capacity.ts";
 import { isDamaged } from "../../core/decisions/damage.ts";
 import { decide } from "../../core/decisions/decide.ts";
 import type { IndexDecisionInput } from "../../core/decisions/index-input.ts";
@@ -54,7 +55,7 @@ export interface Thought {
   readonly verdicts: readonly Verdict[];
   /** Regions whose outage is certain. */
   readonly failed: readonly string[];
-  /** What the gateways say of their targets. No decision rests on it. */
+  /** What the gateways say of their targets, one by one; decisions rest on the verdicts. */
   readonly targets: readonly SeenTarget[];
   readonly workflows: readonly WorkflowThought[];
   /** Who shall own each index. */
@@ -79,6 +80,7 @@ export function think(spec: Spec, seen: Observation, restOf: (subject: string) =
     regions,
     detection: spec.detection,
     now: seen.now,
+    models: modelsOf(spec),
     releases,
     indexes: indexesOf(spec, seen),
   });
@@ -128,6 +130,15 @@ function thinkOfIndex(
     request,
     requestWaits: indexRequestWaits(input),
   };
+}
+
+function modelsOf({ regions }: Spec): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    Object.entries(regions).map(([region, { components }]) => [
+      region,
+      components.runtime.targets.map(({ name }) => name),
+    ]),
+  );
 }
 
 function searching(spec: Spec, seen: Observation, index: string): IndexDecisionInput["workflows"] {
@@ -232,8 +243,8 @@ function thinkOf(
 }
 
 /**
- * While these move, or serve from a dead region or a bad copy, moving what depends on them would not
- * cure it.
+ * While these move, or serve from a region that is dead or without models, or from a bad copy, moving
+ * what depends on them would not cure it.
  */
 function unsettledOf(
   { workflows }: Spec,
@@ -244,7 +255,7 @@ function unsettledOf(
   const isBad = (workflow: string, region: string): boolean => {
     const spec = workflows[workflow];
     const isUnanswered = spec !== undefined && isDamaged({ spec, verdicts }, region);
-    return failed.includes(region) || isUnanswered;
+    return failed.includes(region) || isUnanswered || hasLostCapacity({ verdicts }, region);
   };
   return intents
     .map(({ value }) => value)

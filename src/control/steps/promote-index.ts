@@ -1,3 +1,4 @@
+import { leavesWhole } from "../../core/plans/input.ts";
 import type { Ownership } from "../../model/intent.ts";
 import type { Position } from "../../model/position.ts";
 import { epochStale, stepFailed } from "../engine/errors.ts";
@@ -34,7 +35,7 @@ export const promoteIndex: StepRunner = {
     // Beside, not before: in a failover the old owner is dead, and its time-out is recovery time.
     const courtesy = old === null ? null : tellIfPossible(ctx, old, ownership.value);
     const position = await ctx.deps.agents.obeyOwnership(region, ownership.value, ctx.timeLeft());
-    if (ctx.plan.decision.kind !== "failover") await courtesy;
+    if (leavesWhole(ctx.plan.decision)) await courtesy;
     const lastKnown = lastKnownOf(ctx, old);
     return {
       text: `${region} writes ${indexOf(ctx)} under epoch ${ownership.value.epoch}, from ${position.seq}; ${comparison(lastKnown, position)}`,

@@ -1,3 +1,4 @@
+import { leavesWhole } from "../../core/plans/input.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { releaseOf } from "../../model/release-intent.ts";
 import type { CanaryAnswer } from "../../ports/agents.ts";
@@ -37,8 +38,9 @@ export const proveTraffic: StepRunner = {
 };
 
 function entrances(ctx: StepContext): string[] {
-  const { kind, from } = ctx.plan.decision;
-  const dead = new Set([...ctx.engine.failed(), ...(kind === "failover" ? from : [])]);
+  const { decision } = ctx.plan;
+  const given = leavesWhole(decision) ? [] : decision.from;
+  const dead = new Set([...ctx.engine.failed(), ...given]);
   const others = Object.keys(ctx.deps.spec.regions).filter((region) => !dead.has(region));
   // The new region itself always: without an answer through its own entrance nothing is proven.
   return [...new Set([...ctx.step.regions, ...others])];

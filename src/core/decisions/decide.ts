@@ -13,10 +13,11 @@ export type { DecisionInput } from "./input.ts";
  * Safety argument, for every input whatever:
  * - A move has a `to` that is not empty, so the last serving region is never removed.
  * - No region with the verdict `failed` is in `to`, nor one whose latest readiness says no, nor one
- *   whose copy of the index is bad where the workflow needs it.
+ *   whose models answer nobody, or whose copy of the index is bad where the workflow needs it.
  * - Without a person, only the verdict `failed` moves anything: never `unknown`, never `degraded`.
  * - One move at a time: while a plan holds the workflow, nothing else is decided.
- * - If every region that may serve is bad, or every copy of the index, nobody evacuates.
+ * - If every region that may serve is bad, or its models, or every copy of the index, nobody
+ *   evacuates.
  * - Stale data moves nothing, whoever is late.
  */
 export function decide(input: DecisionInput): Decision {

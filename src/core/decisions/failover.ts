@@ -1,5 +1,6 @@
 import type { Decision } from "../../model/decision.ts";
 import type { FailureDomain } from "../../model/domain.ts";
+import { capacityReason, hasLostCapacity } from "./capacity.ts";
 import { damageReason, isDamaged } from "./damage.ts";
 import type { DecisionInput } from "./input.ts";
 import { candidatesOf, isFailed, sorted, whyHealth } from "./regions.ts";
@@ -28,6 +29,9 @@ export function failoverFrom(
   }
   if (all.every((region) => isDamaged(input, region))) {
     return hold(input, everythingDamaged(input, all), { domain });
+  }
+  if (all.every((region) => hasLostCapacity(input, region))) {
+    return hold(input, everythingWithoutModels(input, all), { domain });
   }
   const { open, refused } = sorted(input, candidates);
   const to = stayOrTakeOver(input, open);
@@ -78,6 +82,10 @@ function everythingFailed(candidates: readonly string[]): string {
 function everythingDamaged(input: DecisionInput, all: readonly string[]): string {
   const index = input.spec.retrieval?.index ?? "the index";
   return `every copy of ${index} is bad, so that no move cures it: restore ${index} from a snapshot, or build it anew (${damageReason(input, all)})`;
+}
+
+function everythingWithoutModels(input: DecisionInput, all: readonly string[]): string {
+  return `no region that may serve ${input.workflow} has a model that answers, so that no move cures it (${capacityReason(input, all)})`;
 }
 
 function nowhereToGo(

@@ -11,7 +11,7 @@ import {
   stateOf,
 } from "./index-input.ts";
 import { judgeTakers, type Taker } from "./index-takers.ts";
-import { list, type Refusal } from "./words.ts";
+import { list, type Refusal, refusedBecause } from "./words.ts";
 
 /**
  * Who shall own an index: a `move-index`, or a hold with its reason.
@@ -118,7 +118,7 @@ function answerRequest(input: IndexDecisionInput, request: IndexRequest): Decisi
   const { index, region } = input.ownership;
   const asked = `move of ${index} asked by ${request.by}`;
   const refuse = (why: string, refused: readonly Refusal[] = []) =>
-    hold(input, `${asked} is refused: ${why}`, {
+    hold(input, refusedBecause(asked, why), {
       refused: [...refused, { alternative: asked, why }],
     });
   if (request.to === region) return refuse(`${region} owns ${index} already`);

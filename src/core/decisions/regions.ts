@@ -1,4 +1,5 @@
 import type { Health } from "../../model/verdict.ts";
+import { capacityLossOf } from "./capacity.ts";
 import { damageOf } from "./damage.ts";
 import type { DecisionInput } from "./input.ts";
 
@@ -28,8 +29,8 @@ export function candidatesOf({ spec, intent }: DecisionInput): string[] {
 /** Why this region must not be opened; null when nothing is known against it. */
 export function objectionTo(input: DecisionInput, region: string): string | null {
   if (isFailed(input, region)) return `${region} has failed: ${whyHealth(input, region)}`;
-  const damage = damageOf(input, region);
-  if (damage !== null) return damage;
+  const unfit = damageOf(input, region) ?? capacityLossOf(input, region);
+  if (unfit !== null) return unfit;
   const readiness = input.readiness.find((one) => one.region === region);
   // Never judged is no objection: the plan proves readiness anyway, before it opens anything.
   if (readiness === undefined || readiness.ready) return null;

@@ -1,7 +1,7 @@
 import { type Decision, EVERY_WORKFLOW } from "../../model/decision.ts";
 import { lastGood, type ReleaseIntent, releaseOf } from "../../model/release-intent.ts";
 import type { ReleaseRequest } from "../../model/request.ts";
-import { list } from "./words.ts";
+import { list, refusedBecause } from "./words.ts";
 
 /** All that a decision about the release may depend on. */
 export interface ReleaseDecisionInput {
@@ -156,7 +156,7 @@ function atRest({ intent, regions }: ReleaseDecisionInput): string {
 }
 
 function refusal(asked: string, why: string): Decision {
-  const because = `${asked} is refused: ${why}`;
+  const because = refusedBecause(asked, why);
   return { ...hold(because), refused: [{ alternative: asked, why }] };
 }
 

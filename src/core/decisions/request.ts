@@ -1,10 +1,12 @@
 import type { Decision } from "../../model/decision.ts";
+import type { FailureDomain } from "../../model/domain.ts";
 import type { OperatorRequest } from "../../model/request.ts";
+import { capacityReason, hasLostCapacity } from "./capacity.ts";
 import { failoverFrom, outageOf } from "./failover.ts";
 import { dependencyVeto } from "./faults.ts";
 import type { DecisionInput } from "./input.ts";
 import { candidatesOf, healthOf, isFailed, objectionTo, sorted, whyHealth } from "./regions.ts";
-import { hold, list, serve } from "./words.ts";
+import { hold, list, refusedBecause, serve } from "./words.ts";
 
 /**
  * What a person asked for: the move, or a hold that says what stands against it.
@@ -23,7 +25,7 @@ export function answerRequest(input: DecisionInput, request: OperatorRequest): D
 }
 
 function refusal(input: DecisionInput, asked: string, why: string): Decision {
-  return hold(input, `${asked} is refused: ${why}`, { refused: [{ alternative: asked, why }] });
+  return hold(input, refusedBecause(asked, why), { refused: [{ alternative: asked, why }] });
 }
 
 function unknownTarget(input: DecisionInput, { to }: OperatorRequest): string | null {
@@ -38,6 +40,11 @@ function declared(input: DecisionInput, request: OperatorRequest, asked: string)
   const { serving } = input.intent;
   const failed = serving.filter((region) => isFailed(input, region));
   if (failed.length > 0) return failoverFrom(input, failed, `${asked}: ${outageOf(input, failed)}`);
+  const lost = serving.filter((region) => hasLostCapacity(input, region));
+  if (lost.length > 0) {
+    const reason = `${asked}: ${capacityReason(input, lost)}`;
+    return failoverFrom(input, lost, reason, "capacity-loss");
+  }
   // Which of several living regions is meant is not the controller's to guess.
   if (serving.length > 1) {
     const why = `${serve(serving)} and none of them has failed; name the region that shall serve`;
@@ -51,17 +58,28 @@ function declaredTo(input: DecisionInput, to: string, asked: string): Decision {
   if (from.length === 0) return refusal(input, asked, `${to} serves ${input.workflow} already`);
   const objection = objectionTo(input, to);
   if (objection !== null) return refusal(input, asked, objection);
-  const failed = from.filter((region) => isFailed(input, region));
-  const reason = failed.length > 0 ? outageOf(input, failed) : `${list(from)} is declared failed`;
+  const { reason, domain } = whatFailed(input, from);
   return {
     kind: "failover",
     workflow: input.workflow,
-    domain: "region-outage",
+    domain,
     from,
     to: [to],
     because: `${asked}: ${reason}; ${to} was named`,
     refused: [],
   };
+}
+
+function whatFailed(
+  input: DecisionInput,
+  from: readonly string[],
+): { readonly reason: string; readonly domain: FailureDomain } {
+  const failed = from.filter((region) => isFailed(input, region));
+  if (failed.length > 0) return { reason: outageOf(input, failed), domain: "region-outage" };
+  if (from.every((region) => hasLostCapacity(input, region))) {
+    return { reason: capacityReason(input, from), domain: "capacity-loss" };
+  }
+  return { reason: `${list(from)} is declared failed`, domain: "region-outage" };
 }
 
 /** A planned move: nothing is lost, so the regions that are left must live to be drained. */

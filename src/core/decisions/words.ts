@@ -21,6 +21,17 @@ export function hold(
   };
 }
 
+/** Why what a person asked for is refused, in a sentence of its own. */
+export function refusedBecause(asked: string, why: string): string {
+  return `${asked} is refused: ${why}`;
+}
+
+/** The reason alone, for whoever says himself that it is refused, and what. */
+export function whyRefused({ because, refused }: Pick<Decision, "because" | "refused">): string {
+  const said = refused.find(({ alternative, why }) => because === refusedBecause(alternative, why));
+  return said?.why ?? because;
+}
+
 /** `failover from eu-west to us-east`, for the list of what was refused. */
 export function described({ kind, from, to }: Pick<Decision, "kind" | "from" | "to">): string {
   const source = from.length === 0 ? "" : ` from ${list(from)}`;

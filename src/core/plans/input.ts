@@ -18,3 +18,11 @@ export interface PlanInput {
   /** Regions that are known dead now: the plan waits for no answer of theirs. */
   readonly failed?: readonly string[];
 }
+
+/**
+ * A region that has only lost its models lives, and its index is as good as before: it is drained as
+ * in a planned move. To give up what it did not ship would lose documents for nothing.
+ */
+export function leavesWhole({ kind, domain }: Decision): boolean {
+  return kind !== "failover" || domain === "capacity-loss";
+}

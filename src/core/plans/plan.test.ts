@@ -41,6 +41,22 @@ test("a planned move drains the index, proves the level copy, and waits for both
   ]);
 });
 
+test("a failover out of a region that only lost its models drains its index, as a planned move", () => {
+  const lost = { ...FAILOVER, domain: "capacity-loss" as const };
+  assert.deepEqual(glance(planFor(inputWith({ decision: lost }))), [
+    "prove-readiness(us-east)",
+    "take-ownership(us-east)",
+    "freeze-index-handbook(eu-west)",
+    "catch-up-index-handbook(us-east)",
+    "reprove-readiness(us-east)",
+    "promote-index-handbook(us-east)",
+    "open-traffic(us-east)",
+    "confirm-acknowledged(us-east,eu-west,ap-south)",
+    "prove-traffic(us-east)",
+    "announce(us-east)",
+  ]);
+});
+
 test("an index that is written elsewhere, or that the workflow does not use, stays where it is", () => {
   const elsewhere = { ownerships: [{ ...OWNERSHIP, region: "ap-south" }] };
   const unused = { spec: workflowWith({ retrieval: undefined, standbys: ["us-east"] }) };

@@ -1,7 +1,7 @@
 import { TideoverError } from "../../lib/errors.ts";
 import type { Ownership } from "../../model/intent.ts";
 import type { Plan, Step } from "../../model/plan.ts";
-import type { PlanInput } from "./input.ts";
+import { leavesWhole, type PlanInput } from "./input.ts";
 import {
   announce,
   catchUpIndex,
@@ -44,8 +44,10 @@ export function planFor(input: PlanInput): Plan {
 function stepsOf(input: PlanInput): Step[] {
   const { kind, to } = input.decision;
   if (to.length === 0) throw invalid(input, "names no region that shall serve");
-  if (kind === "failover") return failoverSteps(input);
-  if (kind === "switchover" || kind === "failback") return plannedSteps(input);
+  if (kind === "failover" && !leavesWhole(input.decision)) return failoverSteps(input);
+  if (kind === "failover" || kind === "switchover" || kind === "failback") {
+    return plannedSteps(input);
+  }
   throw invalid(input, "moves nothing");
 }
 

@@ -1,7 +1,7 @@
 import type { Ownership } from "../../model/intent.ts";
 import type { Step, StepKind } from "../../model/plan.ts";
 import { formatDuration } from "../../model/units.ts";
-import type { PlanInput } from "./input.ts";
+import { leavesWhole, type PlanInput } from "./input.ts";
 
 /** A plan's steps, one function a kind: what it acts on, and its sentences for 3 a.m. */
 
@@ -100,7 +100,7 @@ export function catchUpIndex(input: PlanInput, { index, region }: Ownership): St
 export function promoteIndex(input: PlanInput, ownership: Ownership): Step {
   const { index, region, epoch } = ownership;
   const to = takerOf(input);
-  const lost = input.decision.kind === "failover";
+  const lost = !leavesWhole(input.decision);
   return step(
     input,
     "promote-index",
@@ -150,13 +150,13 @@ export function confirmAcknowledged(input: PlanInput): Step {
 }
 
 /**
- * A failover does not wait for the regions it leaves: they may be dead, and they are fenced by the
+ * A failover does not wait for the regions that it gives up: they may be dead, and they are fenced by the
  * epoch when they come back. A planned move does: there, both sides are alive and must agree.
  */
 function acknowledging({ decision, spec, intent, failed = [] }: PlanInput): string[] {
   const { kind, from, to } = decision;
   const all = [...new Set([...to, ...from, spec.primary, ...spec.standbys, ...intent.serving])];
-  const dead = kind === "failover" ? [...from, ...failed] : failed;
+  const dead = leavesWhole(decision) ? failed : [...from, ...failed];
   const wanted = kind === "failover" ? all : [...from, ...to];
   return wanted.filter((region) => to.includes(region) || !dead.includes(region));
 }

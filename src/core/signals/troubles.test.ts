@@ -43,8 +43,8 @@ describe("a gateway's status page", () => {
 
   test("gives one failing sight a target, with the failure domain that it speaks of", () => {
     const { domain, standing, sinceMs, ejections, because } = TROUBLE;
-    const trouble = { domain, standing, sinceMs, ejections };
-    assert.deepEqual(sightsOf("eu-west", [TROUBLE], []), [
+    const trouble = { domain, standing, sinceMs, seenAgoMs: 250, ejections };
+    assert.deepEqual(sightsOf("eu-west", [{ ...TROUBLE, seenAgoMs: 250 }], []), [
       { subject: GPU, ok: false, detail: because, trouble },
     ]);
   });
@@ -80,6 +80,13 @@ describe("targets as several observers see them", () => {
     assert.deepEqual(targetsSeen(signals, at), [
       { subject: GPU, observer: "controller:c1", trouble: { ...TROUBLE, sinceMs: 4_500 } },
     ]);
+  });
+
+  test("failed last as long ago as the look said, and the time since then", () => {
+    const trouble = { domain: "capacity-loss", standing: "out", ejections: 2 } as const;
+    const told = seen({ trouble: { ...trouble, sinceMs: 4_000, seenAgoMs: 250 } });
+    const [one] = targetsSeen([told], at);
+    assert.deepEqual([one?.trouble?.sinceMs, one?.trouble?.seenAgoMs], [5_000, 1_250]);
   });
 
   test("are well again as soon as one look says so that is newer", () => {

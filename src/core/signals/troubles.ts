@@ -36,12 +36,12 @@ export function sightsOf(
 }
 
 function troubledSight(gateway: string, trouble: Trouble): TargetSight {
-  const { target, region, because, domain, standing, sinceMs, ejections } = trouble;
+  const { target, region, because, ...rest } = trouble;
   return {
     subject: { region, part: "target", target, gateway },
     ok: false,
     detail: because,
-    trouble: { domain, standing, sinceMs, ejections },
+    trouble: rest,
   };
 }
 
@@ -85,10 +85,18 @@ function seenTarget(signal: Signal, subject: TargetSubject, now: number): SeenTa
   const { observer, trouble, detail, at } = signal;
   const { target, region } = subject;
   if (signal.ok || trouble === undefined) return { subject, observer, trouble: null };
-  const sinceMs = trouble.sinceMs + Math.max(0, now - at);
+  const agoMs = Math.max(0, now - at);
+  const { seenAgoMs } = trouble;
   return {
     subject,
     observer,
-    trouble: { ...trouble, target, region, sinceMs, because: detail },
+    trouble: {
+      ...trouble,
+      target,
+      region,
+      sinceMs: trouble.sinceMs + agoMs,
+      ...(seenAgoMs === undefined ? {} : { seenAgoMs: seenAgoMs + agoMs }),
+      because: detail,
+    },
   };
 }

@@ -3,6 +3,7 @@ import { formatDuration } from "../../model/units.ts";
 import type { Health, Verdict } from "../../model/verdict.ts";
 import { analyseCanary } from "./canary/canary.ts";
 import { NO_SAMPLE, type ReleaseSample, sampleOf } from "./canary/sample.ts";
+import { silentModels } from "./capacity-loss.ts";
 import type { JudgeInput, ReleasesInput, ReleaseTrial, TrialWorkflow } from "./input.ts";
 import { silenceOfAll } from "./region-outage.ts";
 import { releaseBehind } from "./shared-release.ts";
@@ -19,8 +20,9 @@ import { releaseBehind } from "./shared-release.ts";
  *    point 4.
  * 2. A region that is out, or may be, says nothing of its release: it is `unknown`, and the outage has
  *    its own verdict and its own cure. Neither waits for the other.
- * 3. What the region's outage verdict complains of, such as a runtime that does not answer, excuses
- *    errors and slowness. It never excuses wrong answers.
+ * 3. What the region's outage verdict complains of, and models that answer no probe, excuse errors and
+ *    slowness. They never excuse wrong answers. That requests alone fail is no excuse: a route to a
+ *    model that is not there looks like that.
  * 4. Or every region looks failed at once, and each of them has had this release since before it fell
  *    silent (shared-release.ts). Then, and only then, silence is held against it. The cure is a
  *    rollback, and nobody is evacuated.
@@ -40,7 +42,8 @@ export function judgeBadRelease(input: JudgeInput, outages: readonly Verdict[]):
       const because = `nothing can be told of ${short(trial)} in ${trial.region}, which ${state}`;
       return verdict(trial, "unknown", because);
     }
-    return onTrial(releases, trial, outage);
+    const complaint = outage?.health === "degraded" ? outage.because : null;
+    return onTrial(releases, trial, complaint ?? silentModels(input, trial.region));
   });
 }
 
@@ -48,10 +51,10 @@ function silenced({ regions }: JudgeInput, trial: ReleaseTrial): string {
   return `${list(regions)} all stopped answering after ${short(trial)} was activated, ${formatDuration(trial.sinceMs)} ago in ${trial.region}: what they have in common is the release`;
 }
 
-function onTrial(releases: ReleasesInput, trial: ReleaseTrial, outage: Verdict | null): Verdict {
+function onTrial(releases: ReleasesInput, trial: ReleaseTrial, excuse: string | null): Verdict {
   const results = trial.workflows.map((workflow) => ({
     workflow: workflow.workflow,
-    result: canaryOf(releases, trial, workflow, outage),
+    result: canaryOf(releases, trial, workflow, excuse),
   }));
   const worst = results.toSorted((a, b) => weightOf(b.result) - weightOf(a.result))[0];
   if (worst === undefined) return verdict(trial, "healthy", "no workflow may be served here");
@@ -69,13 +72,13 @@ function canaryOf(
   releases: ReleasesInput,
   trial: ReleaseTrial,
   { workflow, serves, golden }: TrialWorkflow,
-  outage: Verdict | null,
+  excuse: string | null,
 ): CanaryResult {
   return analyseCanary({
     old: oldSample(releases, trial, workflow),
     new: sampleIn(releases, trial.release, workflow, trial.region),
     control: controlOf(releases, trial, workflow),
-    excuse: outage?.health === "degraded" ? outage.because : null,
+    excuse,
     expects: { traffic: serves, golden },
     thresholds: trial.thresholds,
   });

@@ -22,6 +22,8 @@ export interface JudgeInput {
   readonly detection: DetectionSpec;
   /** The reader's monotonic clock, in ms: the clock that the windows' signals are dated by. */
   readonly now: number;
+  /** By region: the names of its model targets. Absent where nobody judges them. */
+  readonly models?: ReadonlyMap<string, readonly string[]>;
   /** Absent where no release can be on trial. */
   readonly releases?: ReleasesInput;
   /** Absent where there are no indexes. */

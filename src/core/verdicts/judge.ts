@@ -1,5 +1,6 @@
 import type { Verdict } from "../../model/verdict.ts";
 import { judgeBadRelease } from "./bad-release.ts";
+import { judgeCapacityLoss } from "./capacity-loss.ts";
 import { judgeIndexCorruption } from "./index-corruption.ts";
 import type { JudgeInput } from "./input.ts";
 import { judgeRegionOutage } from "./region-outage.ts";
@@ -10,6 +11,7 @@ export type { JudgeInput } from "./input.ts";
 /** One detector a failure domain. Another domain is one file beside this one and one line here. */
 const DETECTORS: readonly ((input: JudgeInput, outages: readonly Verdict[]) => Verdict[])[] = [
   judgeBadRelease,
+  judgeCapacityLoss,
   judgeIndexCorruption,
   judgeStaleData,
 ];

@@ -18,8 +18,6 @@ export interface OutageCase {
   readonly silent: readonly View[];
   /** The youngest answer to anybody within `confirm`; null when there was none. */
   readonly lastAnswer: View | null;
-  /** Who looks at the region's runtime: told, but never a reason to leave the region. */
-  readonly runtime: readonly View[];
 }
 
 export function caseOf(input: JudgeInput, region: string, views: readonly View[]): OutageCase {
@@ -38,7 +36,6 @@ export function caseOf(input: JudgeInput, region: string, views: readonly View[]
     witnesses: trusted.filter((view) => canWitness(view, confirmMs)),
     silent: gateway.filter((view) => !view.fresh),
     lastAnswer: lastAnswerOf(gateway, confirmMs),
-    runtime: ours.filter((view) => view.subject.part === "runtime" && view.fresh),
   };
 }
 

@@ -68,12 +68,6 @@ function tooFew(one: OutageCase): string {
   return `only ${names(one.witnesses)} has had no answer from ${one.region}'s gateway for ${formatDuration(longestOf(one.witnesses))}: ${one.witnessesNeeded} witnesses are needed`;
 }
 
-export function runtimeBecause(one: OutageCase): string {
-  const failing = one.runtime.toSorted((a, b) => b.failingForMs - a.failingForMs)[0];
-  const detail = failing?.detail ?? "no answer";
-  return `${one.region}'s gateway answers; its runtime does not, for ${formatDuration(failing?.failingForMs ?? 0)} (${detail}), which is no region outage`;
-}
-
 export function nobodyLooked(one: OutageCase): string {
   const last = one.silent.toSorted((a, b) => a.lookedAgoMs - b.lookedAgoMs)[0];
   if (last === undefined) return `nobody has looked at ${one.region}'s gateway yet`;

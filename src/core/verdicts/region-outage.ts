@@ -1,11 +1,10 @@
 import type { Health, Verdict } from "../../model/verdict.ts";
 import type { JudgeInput } from "./input.ts";
-import { canWitness, caseOf, LEAST_FAILURES, type OutageCase } from "./outage-case.ts";
+import { canWitness, caseOf, type OutageCase } from "./outage-case.ts";
 import {
   failedBecause,
   nobodyLooked,
   onlySuspects,
-  runtimeBecause,
   saw,
   sharedCauseBecause,
   unconfirmedBecause,
@@ -34,7 +33,7 @@ import { type View, viewsOf } from "./views.ts";
  *    provider, the observers' network) makes them look so, and moving traffic would not cure it.
  *
  * Only looks at a gateway count. What a gateway says of its targets (part `target`) is none: a region
- * that has ejected all of them answers, and whether it can serve is another domain's question.
+ * that has ejected all of them answers, and whether it can serve is capacity-loss.ts's question.
  *
  * Liveness: silence is not required of anybody, so observers that died with their region, or the
  * region's own runtime, can neither prevent nor hasten a verdict. What cannot be told is `unknown`.
@@ -85,19 +84,11 @@ function verdictOn(one: OutageCase): Verdict {
   if (one.trusted.length === 0) return verdict(one, "unknown", onlySuspects(one));
   if (isConfirmedBy(one, one.witnesses)) return verdict(one, "failed", failedBecause(one));
   if (!one.trusted.every(isAnswered)) return verdict(one, "degraded", unconfirmedBecause(one));
-  if (isRuntimeFailing(one)) return verdict(one, "degraded", runtimeBecause(one));
   return verdict(one, "healthy", `${one.region}'s gateway answers`);
 }
 
 function isAnswered(view: View): boolean {
   return view.failures.length === 0;
-}
-
-function isRuntimeFailing(one: OutageCase): boolean {
-  return (
-    one.runtime.some((view) => view.failures.length >= LEAST_FAILURES) &&
-    !one.runtime.some(isAnswered)
-  );
 }
 
 function verdict(one: OutageCase, health: Health, because: string): Verdict {

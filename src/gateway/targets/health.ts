@@ -57,6 +57,8 @@ export interface TargetOutcomes extends Outcomes {
   readonly probeMs: number | null;
   /** Since its first failure without a success behind it, in ms; null while it is well. */
   readonly troubledForMs: number | null;
+  /** Since its newest failure, in ms; null when it never failed. */
+  readonly failedAgoMs: number | null;
   readonly busyForMs: number;
   /** 95th percentiles in ms; null while too little is known. */
   readonly p95Ms: Readonly<Record<Measure, number | null>>;
@@ -268,6 +270,7 @@ export class Health {
       probes: entry.probes,
       probeMs: entry.probeMs || null,
       troubledForMs: this.#troubledForMs(entry, standing),
+      failedAgoMs: failed === 0 ? null : this.#clock.monotonic() - entry.lastFailedAt,
       busyForMs: this.#leftOf(entry.busyUntil),
       p95Ms,
     };

@@ -35,13 +35,13 @@ describe("what a gateway tells of its targets", () => {
     fail("target-1");
     const one = { target: "target-1", region: "eu-west", domain: "capacity-loss" };
     const fails = { ...one, ejections: 0, because: "status 500" };
-    assert.deepEqual(told(), [{ ...fails, standing: "failing", sinceMs: 200 }]);
+    assert.deepEqual(told(), [{ ...fails, standing: "failing", sinceMs: 200, seenAgoMs: 0 }]);
     fail("target-1");
     const because = "3 failures in a row (newest: status 500)";
     const out = { ...one, ejections: 1, because };
-    assert.deepEqual(told(), [{ ...out, standing: "out", sinceMs: 200 }]);
+    assert.deepEqual(told(), [{ ...out, standing: "out", sinceMs: 200, seenAgoMs: 0 }]);
     clock.forward(5_000);
-    assert.deepEqual(told(), [{ ...out, standing: "trial", sinceMs: 5_200 }]);
+    assert.deepEqual(told(), [{ ...out, standing: "trial", sinceMs: 5_200, seenAgoMs: 5_000 }]);
   });
 
   it("ends with the whole answer to a trial, and not with its first byte", () => {

@@ -17,7 +17,7 @@ export function troublesOf(
   region: string,
 ): Trouble[] {
   return outcomes.flatMap((outcome) => {
-    const { name, standing, slow, troubledForMs, ejections } = outcome;
+    const { name, standing, slow, troubledForMs, failedAgoMs, ejections } = outcome;
     const place = placeOf(name.replace(PURPOSE, ""), snapshot, region);
     if (place === null || troubledForMs === null) return [];
     return [
@@ -26,6 +26,7 @@ export function troublesOf(
         ...place,
         standing: standing !== "in" ? standing : slow === null ? "failing" : "slow",
         sinceMs: Math.round(troubledForMs),
+        ...(failedAgoMs === null ? {} : { seenAgoMs: Math.round(failedAgoMs) }),
         ejections,
         because: becauseOf(outcome),
       },

@@ -1,0 +1,3 @@
+import { capacityLoss, interruptSuite } from "./interrupt.fixture.ts";
+
+interruptSuite(import.meta.url, capacityLoss);
