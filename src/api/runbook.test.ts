@@ -51,7 +51,10 @@ function assertAnswers(runbook: Runbook, spec: Spec, workflow: string): void {
   assert.equal(runbook.workflow, workflow);
   assert.equal(runbook.indexMove?.decision.index?.name, indexOfOthers(spec, workflow));
   assert.ok(runbook.whoDeclares.includes(flow.declare.who));
-  for (const signal of flow.declare.signals) assert.ok(runbook.signals.includes(signal));
+  assert.deepEqual(
+    runbook.signals.map((line) => line.split(": ")[0]),
+    flow.declare.signals,
+  );
   assert.ok(runbook.customers.startsWith(`${flow.customers.channel}: `));
   assert.ok(runbook.verifiedBeforeOpening.length >= 4);
   assert.deepEqual(
@@ -79,7 +82,14 @@ test("a workflow that is declared automatically says after how much agreement", 
   const { whoDeclares, signals } = await runbookOf(null, estate, "summarize", NOW);
   const confirm = formatDuration(estate.spec.detection.confirm);
   assert.ok(whoDeclares.startsWith(`Tideover declares by itself after ${confirm}`));
-  assert.match(signals, /seen by at least 2 observers, one of them outside the region/);
+  assert.match(
+    signals[0] ?? "",
+    /^region-outage: at least 2 observers, one of them outside the region, saw .* for 4\.0 s$/,
+  );
+  assert.match(
+    signals[1] ?? "",
+    /^capacity-loss: every model of the region failed its own gateway/,
+  );
 });
 
 test("the lag that is asked for is the smaller of the index's own and the workflow's rpo", async () => {

@@ -4,13 +4,14 @@ import { planFor } from "../core/plans/plan.ts";
 import { NO_RELEASE } from "../core/publish/releases.ts";
 import { initialIntents, initialOwnerships } from "../core/publish/snapshot.ts";
 import { TideoverError } from "../lib/errors.ts";
+import type { FailureDomain } from "../model/domain.ts";
 import { intentSchema, ownershipSchema } from "../model/intent.ts";
 import { KEYS } from "../model/keys.ts";
 import type { Plan } from "../model/plan.ts";
 import { readinessSchema } from "../model/readiness.ts";
 import type { Release } from "../model/release.ts";
 import { knownReleaseSchema, releaseIntentSchema, releaseOf } from "../model/release-intent.ts";
-import type { Spec } from "../model/spec.ts";
+import type { DetectionSpec, Spec } from "../model/spec.ts";
 import { formatDuration } from "../model/units.ts";
 import type { Verdict } from "../model/verdict.ts";
 import type { Store } from "../ports/store.ts";
@@ -22,7 +23,8 @@ export interface Runbook {
   readonly workflow: string;
   readonly situation: string;
   readonly whoDeclares: string;
-  readonly signals: string;
+  /** One line a failure domain: on what it is declared. */
+  readonly signals: readonly string[];
   readonly verifiedBeforeOpening: readonly string[];
   readonly expectedVersions: readonly string[];
   readonly acceptableModes: readonly string[];
@@ -34,6 +36,18 @@ export interface Runbook {
   /** How the release is changed, and changed back; null: an estate without one. */
   readonly release: ReleaseRunbook | null;
 }
+
+const SEEN: Readonly<Record<FailureDomain, (detection: DetectionSpec) => string>> = {
+  "region-outage": ({ witnesses, confirm }) =>
+    `at least ${witnesses} observers, one of them outside the region, saw nothing but failures for ${formatDuration(confirm)}`,
+  "capacity-loss": ({ confirm }) =>
+    `every model of the region failed its own gateway for ${formatDuration(confirm)}`,
+  "index-corruption": () =>
+    "the region's agent measured it, or its gateway was refused by the copy",
+  "provider-outage": () => "nobody judges it yet",
+  "bad-release": () => "the release on trial is proven worse than the last good one",
+  "stale-data": () => "the pipeline's watermarks are older than is allowed; nothing moves for it",
+};
 
 /**
  * What would happen to a workflow if the region that serves it failed now: the same decision and
@@ -86,7 +100,7 @@ export async function runbookOf(
       declare.by === "automatic"
         ? `Tideover declares by itself after ${formatDuration(spec.detection.confirm)} of agreement; ${declare.who} answers for it.`
         : `${declare.who} declares, by \`tideover failover ${workflow}\`; Tideover waits until then.`,
-    signals: `${declare.signals.join(", ")}, seen by at least ${spec.detection.witnesses} observers, one of them outside the region.`,
+    signals: declare.signals.map((domain) => `${domain}: ${SEEN[domain](spec.detection)}`),
     verifiedBeforeOpening: verifications(spec, workflow, release?.body ?? null),
     expectedVersions: expectedVersions(release, workflowSpec.prompt),
     acceptableModes:

@@ -23,10 +23,16 @@ beforeEach(() => {
   startFails = false;
   faults = new Faults(
     {
-      processes: () => ["eu-west", "us-east"].map(viewOf),
+      processes: () => [
+        ...["eu-west", "us-east"].map((region) => viewOf(region)),
+        ...["one", "two"].map((target) => viewOf("eu-west", `runtime:eu-west:${target}`)),
+      ],
       killRegion: async (region) => {
         // What a crash in the very next moment would leave behind.
         told.push(`kill ${region}, recorded ${Object.keys(recorded())}`);
+      },
+      killProcess: async (name) => {
+        told.push(`kill ${name}, recorded ${Object.keys(recorded())}`);
       },
       startRegion: async (region) => {
         told.push(`start ${region}`);
@@ -37,8 +43,7 @@ beforeEach(() => {
   );
 });
 
-function viewOf(region: string): ProcessView {
-  const name = `gateway:${region}`;
+function viewOf(region: string, name = `gateway:${region}`): ProcessView {
   return { name, region, address: "", pid: 1, state: "running", ended: null };
 }
 
@@ -48,6 +53,18 @@ test("the undo is written down before the fault, and gone once it is undone", as
   assert.deepEqual(recorded(), { "eu-west": { fault: "killed", restoreAfterMs: 60_000 } });
   await faults.restore("eu-west");
   assert.deepEqual([told.at(-1), recorded()], ["start eu-west", {}]);
+});
+
+test("a region's models alone are killed, all of them, and come back in the same way", async () => {
+  await faults.killModels("eu-west", 60_000);
+  assert.deepEqual(told, [
+    "kill runtime:eu-west:one, recorded eu-west",
+    "kill runtime:eu-west:two, recorded eu-west",
+  ]);
+  assert.deepEqual(recorded(), { "eu-west": { fault: "models killed", restoreAfterMs: 60_000 } });
+  mock.timers.tick(60_000);
+  assert.equal(told.at(-1), "start eu-west");
+  await assert.rejects(faults.killModels("us-east", 1), /no model of region "us-east" runs here/);
 });
 
 test("a region that nobody mends comes back by itself, in time and once", async () => {

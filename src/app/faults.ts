@@ -5,7 +5,10 @@ import type { DataDir } from "./data-dir.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** What a fault needs of the supervisor. */
-type FaultySupervisor = Pick<Supervisor, "processes" | "killRegion" | "startRegion">;
+type FaultySupervisor = Pick<
+  Supervisor,
+  "processes" | "killProcess" | "killRegion" | "startRegion"
+>;
 
 /** Longest time that a fault may stay when nobody takes it back. */
 const MAX_FAULT_MS = 10 * 60_000;
@@ -34,10 +37,20 @@ export class Faults {
     if (processes.length === 0) {
       throw new TideoverError(`no process of region "${region}" runs here`, { code: "NOT_FOUND" });
     }
-    const bounded = Math.min(restoreAfterMs, MAX_FAULT_MS);
-    this.#record({ ...this.#recorded(), [region]: { fault: "killed", restoreAfterMs: bounded } });
-    this.#arm(region, bounded);
+    this.#begin(region, "killed", restoreAfterMs);
     await this.#supervisor.killRegion(region);
+  }
+
+  /** Kills every model runtime of a region that runs here, and nothing else; mended as a region is. */
+  async killModels(region: string, restoreAfterMs: number): Promise<void> {
+    const runtimes = this.#supervisor
+      .processes()
+      .filter(({ name }) => name.startsWith(`runtime:${region}:`));
+    if (runtimes.length === 0) {
+      throw new TideoverError(`no model of region "${region}" runs here`, { code: "NOT_FOUND" });
+    }
+    this.#begin(region, "models killed", restoreAfterMs);
+    await Promise.all(runtimes.map(({ name }) => this.#supervisor.killProcess(name)));
   }
 
   /**
@@ -57,6 +70,13 @@ export class Faults {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     rmSync(this.#file, { force: true });
+  }
+
+  /** Written down and armed before anything breaks. */
+  #begin(region: string, fault: string, restoreAfterMs: number): void {
+    const bounded = Math.min(restoreAfterMs, MAX_FAULT_MS);
+    this.#record({ ...this.#recorded(), [region]: { fault, restoreAfterMs: bounded } });
+    this.#arm(region, bounded);
   }
 
   #arm(region: string, afterMs: number): void {

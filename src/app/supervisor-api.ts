@@ -41,6 +41,11 @@ export async function serveSupervisor(
     await faults.regions.killRegion(context.req.param("region"), restoreAfterMs);
     return context.json({ ok: true });
   });
+  app.post("/regions/:region/models/kill", async (context) => {
+    const { restoreAfterMs } = faultSchema.parse(await context.req.json());
+    await faults.regions.killModels(context.req.param("region"), restoreAfterMs);
+    return context.json({ ok: true });
+  });
   app.post("/regions/:region/restore", async (context) => {
     await faults.regions.restore(context.req.param("region"));
     return context.json({ ok: true });
@@ -111,6 +116,11 @@ export class SupervisorClient {
   async killRegion(region: string, restoreAfterMs: number): Promise<void> {
     const body = JSON.stringify({ restoreAfterMs });
     await this.#ask(`/regions/${region}/kill`, { method: "POST", body });
+  }
+
+  async killModels(region: string, restoreAfterMs: number): Promise<void> {
+    const body = JSON.stringify({ restoreAfterMs });
+    await this.#ask(`/regions/${region}/models/kill`, { method: "POST", body });
   }
 
   async restore(region: string): Promise<void> {

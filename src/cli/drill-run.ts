@@ -7,6 +7,7 @@ import { findRelease } from "../app/find-release.ts";
 import { SupervisorClient } from "../app/supervisor-api.ts";
 import type { ReportContent } from "../core/evidence/report.ts";
 import { runBadRelease } from "../drills/bad-release.ts";
+import { runCapacityLoss } from "../drills/capacity-loss.ts";
 import { runIndexCorruption } from "../drills/index-corruption.ts";
 import { questionsOf } from "../drills/questions.ts";
 import { runRegionOutage } from "../drills/region-outage.ts";
@@ -47,8 +48,9 @@ async function contentOf(
   }
   const faults = SupervisorClient.at(estate.data);
   const region = flags.region ?? null;
-  return name === "index-corruption"
-    ? drillIndexCorruption({ ...on, faults, region })
+  if (name === "index-corruption") return drillIndexCorruption({ ...on, faults, region });
+  return name === "capacity-loss"
+    ? drillCapacityLoss({ ...on, faults, region })
     : drillRegionOutage({ ...on, faults, region });
 }
 
@@ -66,6 +68,14 @@ export function drillRegionOutage(
 ): Promise<ReportContent> {
   const { faults, region } = options;
   return inWorld(options, faults, (world) => runRegionOutage(world, { region }));
+}
+
+/** The same for a region whose models alone are killed. */
+function drillCapacityLoss(
+  options: DrillOptions & { readonly faults: RegionFaults; readonly region: string | null },
+): Promise<ReportContent> {
+  const { faults, region } = options;
+  return inWorld(options, faults, (world) => runCapacityLoss(world, { region }));
 }
 
 /** The same for an index that is falsified where it is served from. */
@@ -88,6 +98,7 @@ export function drillBadRelease(
 
 const NO_FAULTS: RegionFaults = {
   killRegion: () => Promise.reject(new Error("this drill kills nothing")),
+  killModels: () => Promise.reject(new Error("this drill kills nothing")),
   restore: async () => undefined,
 };
 

@@ -5,7 +5,7 @@ import { interruptible } from "./interrupt.ts";
 import { jsonOption, withEstateOptions } from "./options.ts";
 
 /** Drills by name; a new one is a line here and a file in drills/. */
-const DRILLS = ["region-outage", "bad-release", "index-corruption"] as const;
+const DRILLS = ["region-outage", "capacity-loss", "bad-release", "index-corruption"] as const;
 
 export function drillCommand(): Command {
   return withEstateOptions(new Command("drill"))

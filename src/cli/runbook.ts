@@ -57,7 +57,7 @@ export function runbookLines(runbook: Runbook): string[] {
     paint("bold", `Runbook: ${runbook.workflow}`),
     runbook.situation,
     ...section("Who declares", [runbook.whoDeclares]),
-    ...section("On what signals", [runbook.signals]),
+    ...section("On what signals", runbook.signals.map(bullet)),
     ...section("Verified before traffic opens", runbook.verifiedBeforeOpening.map(bullet)),
     ...section("Versions expected", runbook.expectedVersions.map(bullet)),
     ...section("Acceptable degraded modes, in this order", runbook.acceptableModes.map(bullet)),

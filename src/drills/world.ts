@@ -30,6 +30,8 @@ export interface Control {
 /** Breaks and mends a region. It mends by itself after `restoreAfterMs` when nobody else does. */
 export interface RegionFaults {
   killRegion(region: string, restoreAfterMs: number): Promise<void>;
+  /** Every model of the region, and nothing else of it. */
+  killModels(region: string, restoreAfterMs: number): Promise<void>;
   restore(region: string): Promise<void>;
 }
 
