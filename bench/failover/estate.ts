@@ -98,7 +98,7 @@ workflows:
     rpo: 2s
     prompt: summarize
     required: [runtime, release, telemetry]
-    declare: { by: automatic, who: bench, signals: [region-outage] }
+    declare: { by: automatic, who: bench, signals: [region-outage, capacity-loss] }
     customers: { channel: status page, message: "{workflow} moved from {from} to {to}." }
 `;
 }

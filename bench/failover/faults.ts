@@ -15,6 +15,9 @@ function at(name: string, what: string, strike: (victims: Victims) => void): Fau
 /** In the order in which they are tried; each on a fresh estate. */
 export const FAULTS: readonly Fault[] = [
   at("kill-runtime", "SIGKILL of a runtime", (victims) => victims.signalRuntime("SIGKILL")),
+  at("kill-runtimes", "SIGKILL of every runtime of a region, and of nothing else", (victims) =>
+    victims.signalRuntimes("SIGKILL"),
+  ),
   at("kill-region", "SIGKILL of a whole region", (victims) => victims.signalRegion("SIGKILL")),
   at("stop-region", "SIGSTOP of a whole region", (victims) => victims.signalRegion("SIGSTOP")),
   {

@@ -35,6 +35,8 @@ export interface Victims {
   blackHole(): Promise<void>;
   /** A signal to the victim's first runtime. */
   signalRuntime(signal: NodeJS.Signals): void;
+  /** The same to both of the victim's runtimes: nothing else there dies with them. */
+  signalRuntimes(signal: NodeJS.Signals): void;
   /** A signal to every process of the victim at once, also to those that stand before it. */
   signalRegion(signal: NodeJS.Signals): void;
   /** Whoever has more processes in the victim's region adds them here. */
@@ -62,6 +64,9 @@ export async function startVictims(bench: Bench): Promise<Victims> {
       else undo.push(dropped);
     },
     signalRuntime: (signal) => void ofVictim[0]?.child.kill(signal),
+    signalRuntimes: (signal) => {
+      for (const { child } of ofVictim) child.kill(signal);
+    },
     signalRegion: (signal) => {
       for (const { child } of ofVictim) child.kill(signal);
       for (const signalMore of others) signalMore(signal);
