@@ -33,6 +33,8 @@ export interface Listener {
   onHead(head: AnswerHead): void;
   /** A piece of the body, which is the listener's only during the call. */
   onBody(piece: Buffer): void;
+  /** All of what was read at once is told; there may be many pieces in it, one for each chunk. */
+  onRead(): void;
   onEnd(): void;
   onError(error: Error): void;
 }
@@ -178,6 +180,7 @@ export class Connection implements Sending, Heard<AnswerHead> {
       if (this.#isOver) return;
       if (!this.#wrote) this.#fail(closedError());
       else if (this.#reader.isWhole) this.#answered(taken === count);
+      else this.#listener?.onRead();
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
     }

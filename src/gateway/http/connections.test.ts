@@ -64,6 +64,7 @@ class Noted implements Listener {
     this.body += piece.toString("latin1");
     this.onPiece();
   }
+  onRead(): void {}
   onEnd(): void {
     this.words.push("end");
     this.over.resolve("end");
@@ -103,6 +104,27 @@ describe("connections to a server", () => {
     assert.match(told, /the header key cannot be sent/);
     assert.equal(await ask().over.promise, "end");
     assert.doesNotMatch(asked.join(""), /evil/);
+  });
+
+  it("say where a read ends, in which many chunks may have come", async (t) => {
+    const head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    const { ask } = await worldOf(t, async (socket) => {
+      socket.write(`${head}1\r\na\r\n1\r\nb\r\n1\r\nc`);
+      await got.promise;
+      socket.write("\r\n1\r\nd\r\n1\r\ne\r\n");
+      await got.promise;
+      socket.write("0\r\n\r\n");
+    });
+    let got = Promise.withResolvers<void>();
+    const answer = ask();
+    const reads: string[] = [];
+    answer.onRead = () => {
+      reads.push(answer.body);
+      got.resolve();
+      got = Promise.withResolvers();
+    };
+    assert.equal(await answer.over.promise, "end");
+    assert.deepEqual(reads, ["abc", "abcde"]);
   });
 
   it("use one connection for what is asked in turn, and one each for what is asked at once", async (t) => {

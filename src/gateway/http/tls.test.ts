@@ -150,6 +150,7 @@ function asker(t: TestContext): (url: string) => Promise<string> {
         onBody: (piece) => {
           body += piece.toString("latin1");
         },
+        onRead: () => undefined,
         onEnd: () => resolve(body),
         onError: (error) => resolve(`${"code" in error ? error.code : "none"}: ${error.message}`),
       };

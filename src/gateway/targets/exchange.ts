@@ -142,6 +142,10 @@ class Exchange implements Listener, StreamHooks {
     else this.#stream.push(piece);
   }
 
+  onRead(): void {
+    this.#stream?.flush();
+  }
+
   onEnd(): void {
     if (this.#stream === null) this.#tellWhole();
     else this.#stream.ended();

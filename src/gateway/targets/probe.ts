@@ -68,6 +68,7 @@ function signOfLife(
       },
       onHead: () => end("answered"),
       onBody: () => undefined,
+      onRead: () => undefined,
       onEnd: () => end("answered"),
       onError: () => end("refused"),
     };

@@ -28,6 +28,12 @@ function event(content: string, finish: string | null = null): string {
 
 const WHOLE = `${event("Die Rückgabe ")}${event("ist möglich.")}${event("", "stop")}data: [DONE]\n\n`;
 
+/** Pieces as one read of a socket brings them: each chunk of the body apart. */
+function read(stream: StreamedAnswer, ...pieces: readonly (string | Uint8Array)[]): void {
+  for (const piece of pieces) stream.push(Buffer.from(piece));
+  stream.flush();
+}
+
 /** What a sink is told. It is slow when `isFull` says so, until `drain`. */
 function sinkOf(isFull: () => boolean = () => false) {
   const told: string[] = [];
@@ -64,6 +70,7 @@ describe("a stream of an upstream, from bytes to parts", () => {
         const sorted = [0, ...places.toSorted((a, b) => a - b), bytes.length];
         for (const [i, from] of sorted.entries()) {
           stream.push(bytes.subarray(from, sorted[i + 1] ?? bytes.length));
+          if (from % 3 !== 0) stream.flush();
           // The reader has its turn in between, or not.
           if (from % 2 === 0) await undefined;
         }
@@ -92,6 +99,7 @@ describe("a stream of an upstream, from bytes to parts", () => {
           // Some of it, or all, is there when it begins to pour.
           if (i === from) last = stream.pour(sink);
           stream.push(bytes.subarray(at, sorted[i + 1] ?? bytes.length));
+          if (at % 3 !== 0) stream.flush();
         }
         stream.ended();
         const part = await (last ?? stream.pour(sink));
@@ -101,11 +109,22 @@ describe("a stream of an upstream, from bytes to parts", () => {
     );
   });
 
+  it("pours all that one read brought at once", () => {
+    const { stream, said } = streamed();
+    const { sink, told } = sinkOf();
+    void stream.pour(sink);
+    read(stream, event("a"));
+    read(stream, event("b"), event("c"), event("d").slice(0, 9));
+    read(stream, event("d").slice(9), event("e"));
+    assert.deepEqual(told, [event("a"), event("b") + event("c"), event("d") + event("e")]);
+    assert.equal(said.filter((what) => what === "event").length, 5);
+  });
+
   it("pours what came before a cut, and then the cut apart", async () => {
     const { stream, said } = streamed();
     const { sink, told } = sinkOf();
     const last = stream.pour(sink);
-    stream.push(Buffer.from(event("a")));
+    read(stream, event("a"));
     stream.broke(Object.assign(new Error("gone"), { code: "ECONNRESET" }));
     const part = await last;
     assert.deepEqual(told, [event("a")]);
@@ -118,18 +137,18 @@ describe("a stream of an upstream, from bytes to parts", () => {
     const { stream, said } = streamed();
     const { sink, told, drain } = sinkOf(() => told.length === 1);
     const last = stream.pour(sink);
-    stream.push(Buffer.from(event("a")));
+    read(stream, event("a"));
     const much = event("b".repeat(40 * 1024));
-    stream.push(Buffer.from(much));
+    read(stream, much);
     assert.equal(said.includes("pause"), false);
-    stream.push(Buffer.from(much));
+    read(stream, much);
     assert.equal(said.at(-1), "pause");
     assert.deepEqual(told, [event("a")]);
     drain();
     await undefined;
     assert.equal(said.at(-1), "resume");
     assert.deepEqual(told, [event("a"), much + much]);
-    stream.push(Buffer.from(`${event("", "stop")}data: [DONE]\n\n`));
+    read(stream, `${event("", "stop")}data: [DONE]\n\n`);
     assert.equal((await last)?.end.outcome, "complete");
   });
 
@@ -137,7 +156,7 @@ describe("a stream of an upstream, from bytes to parts", () => {
     const { stream, said } = streamed();
     const { sink } = sinkOf();
     const last = stream.pour(sink);
-    stream.push(Buffer.from(event("a")));
+    read(stream, event("a"));
     await stream.return();
     assert.equal(await last, null);
     assert.equal(said.at(-1), "leave");
@@ -145,17 +164,17 @@ describe("a stream of an upstream, from bytes to parts", () => {
 
   it("begins with its first sound event and not before", () => {
     const { stream, said } = streamed();
-    stream.push(Buffer.from(": hello\n\ndata: {"));
+    read(stream, ": hello\n\ndata: {");
     assert.deepEqual(said, []);
     assert.equal(stream.begun, false);
-    stream.push(Buffer.from(event("a").slice("data: {".length)));
+    read(stream, event("a").slice("data: {".length));
     assert.deepEqual(said, ["event", "begin"]);
     assert.equal(stream.begun, true);
   });
 
   it("fails, with the event that says why, when nothing of it was told", () => {
     const { stream, said } = streamed();
-    stream.push(Buffer.from(`${event("never told")}data: {"error":{"message":"no room"}}\n\n`));
+    read(stream, `${event("never told")}data: {"error":{"message":"no room"}}\n\n`);
     assert.deepEqual(said, [
       "event",
       'failed: the model\'s server reported: no room ({"error":{"message":"no room"}})',
@@ -165,14 +184,14 @@ describe("a stream of an upstream, from bytes to parts", () => {
 
   it("fails when its body ends before any answer", () => {
     const { stream, said } = streamed();
-    stream.push(Buffer.from(": only a comment\n\n"));
+    read(stream, ": only a comment\n\n");
     stream.ended();
     assert.deepEqual(said, ["failed: it ended before any answer (null)"]);
   });
 
   it("tells what came and then the cut, each apart, when its body breaks", async () => {
     const { stream, said } = streamed();
-    stream.push(Buffer.from(event("half an ans")));
+    read(stream, event("half an ans"));
     stream.broke(new Error("connection reset"));
     const parts = await partsOf(stream);
     assert.deepEqual(
@@ -187,9 +206,9 @@ describe("a stream of an upstream, from bytes to parts", () => {
   it("stops reading while its reader is slow, and goes on once that has caught up", async () => {
     const { stream, said } = streamed();
     const long = event("x".repeat(40_000));
-    stream.push(Buffer.from(long));
-    stream.push(Buffer.from(long));
-    stream.push(Buffer.from(long));
+    read(stream, long);
+    read(stream, long);
+    read(stream, long);
     assert.deepEqual(
       said.filter((what) => what !== "event"),
       ["begin", "pause"],
@@ -201,11 +220,11 @@ describe("a stream of an upstream, from bytes to parts", () => {
 
   it("is left when its reader leaves, and says nothing more", async () => {
     const { stream, said } = streamed();
-    stream.push(Buffer.from(event("a")));
+    read(stream, event("a"));
     const waiting = [await stream.next(), stream.next()] as const;
     await stream.return();
     assert.deepEqual(await waiting[1], { done: true, value: undefined });
-    stream.push(Buffer.from(event("b")));
+    read(stream, event("b"));
     stream.broke(new Error("its reader left"));
     assert.deepEqual(await stream.next(), { done: true, value: undefined });
     assert.deepEqual(said, ["event", "begin", "leave"]);
@@ -213,8 +232,8 @@ describe("a stream of an upstream, from bytes to parts", () => {
 
   it("waits for the body's end behind [DONE], but not for a body without one", () => {
     const { stream, said } = streamed();
-    stream.push(Buffer.from(WHOLE));
-    stream.push(Buffer.from(": bye\n\n"));
+    read(stream, WHOLE);
+    read(stream, ": bye\n\n");
     assert.equal(said.includes("leave"), false);
     for (let i = 0; i < 5; i++) stream.push(Buffer.alloc(1_000, 0x0a));
     assert.equal(said.includes("leave"), true);

@@ -69,7 +69,7 @@ export class StreamedAnswer implements Parts, AsyncIterator<StreamPart> {
     return this.#begun;
   }
 
-  /** Bytes of the body. */
+  /** Bytes of the body. What they say is told with `flush`, or with the end. */
   push(piece: Uint8Array): void {
     if (this.#over === null) this.#pushed(piece);
     else this.#pushBehind(piece);
@@ -83,7 +83,14 @@ export class StreamedAnswer implements Parts, AsyncIterator<StreamPart> {
     const { done, fault } = this.#relay.state;
     if (done || fault !== null) this.#conclude(last);
     else if (!this.#begun && this.#relay.state.events > 0) this.#begin();
-    this.#tell();
+  }
+
+  /**
+   * Tells what was pushed since, in one: who is behind finds many events in one read, and would get
+   * further behind by writing each of them for itself.
+   */
+  flush(): void {
+    if (this.#over === null) this.#tell();
   }
 
   /** The body's end. */
@@ -164,9 +171,9 @@ export class StreamedAnswer implements Parts, AsyncIterator<StreamPart> {
     this.#over = { broken };
     const wholeness = judge(this.#relay.state);
     // One piece may be all of an answer: it begins and ends at once.
+    if (!this.#begun && wholeness.whole) this.#begin();
     if (this.#begun) this.#tell();
-    else if (wholeness.whole) this.#begin();
-    else this.#hooks.onFailed(broken ?? wholeness.because, last);
+    else if (!wholeness.whole) this.#hooks.onFailed(broken ?? wholeness.because, last);
   }
 
   #begin(): void {
