@@ -48,6 +48,19 @@ describe("a response request as a chat request", () => {
     assert.deepEqual(chatOf(only), chatOf({}));
   });
 
+  it("says of tools only where there are some, as chat's servers demand", () => {
+    for (const tools of [undefined, null, []]) {
+      for (const tool_choice of ["auto", "none", null]) {
+        assert.deepEqual(chatOf({ tools, tool_choice, parallel_tool_calls: true }), chatOf({}));
+      }
+    }
+    assert.equal(chatOf({ tools: [], tool_choice: "required" }).tool_choice, "required");
+    const find = { type: "function", name: "find" };
+    const said = chatOf({ tools: [find], tool_choice: "auto", parallel_tool_calls: false });
+    assert.deepEqual([said.tool_choice, said.parallel_tool_calls], ["auto", false]);
+    assert.equal(askedOf({ parallel_tool_calls: false }).parallel_tool_calls, false);
+  });
+
   it("asks a stream for its usage, and keeps other options of it", () => {
     const options = { include_obfuscation: false };
     assert.deepEqual(chatOf({ stream: true, stream_options: options }).stream_options, {
