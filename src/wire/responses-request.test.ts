@@ -87,6 +87,18 @@ describe("a response request as a chat request", () => {
     });
   });
 
+  it("takes the arguments of a call as text, or says that it does not", () => {
+    const calls: readonly (readonly [Fields, string])[] = [
+      [{ type: "function_call", arguments: { q: 1 } }, "input[0].arguments"],
+      [{ type: "custom_tool_call", input: ["ls"] }, "input[0].input"],
+    ];
+    for (const [call, param] of calls) {
+      const input = [{ ...call, call_id: "c", name: "find" }];
+      const read = responseToChat({ model: "support", input });
+      assert.deepEqual(read.ok ? null : [read.param, read.code], [param, "invalid_type"]);
+    }
+  });
+
   it("says in the answer what was done, and not what was asked in vain", () => {
     const { store, truncation, previous_response_id } = askedOf({ truncation: "auto" });
     assert.deepEqual([store, truncation, previous_response_id], [false, "disabled", null]);
