@@ -73,6 +73,17 @@ describe("a chat answer as a legacy completion", () => {
     ]);
   });
 
+  it("tells the text of a content that comes in parts, as servers of thinking models say it", () => {
+    const content = [
+      { type: "thinking", thinking: "Hm." },
+      { type: "text", text: "Half." },
+    ];
+    const teller = new CompletionTeller({ prompt: "P", echo: false });
+    assert.deepEqual(Object(teller.chunk(chunk(0, { content }))).choices[0].text, "Half.");
+    const whole = { choices: [{ index: 0, message: { content }, finish_reason: "stop" }] };
+    assert.equal(Object(teller.whole(whole)).choices[0].text, "Half.");
+  });
+
   it("tells only the rest of what its caller has: no echo again, and offsets from there on", () => {
     const logprobs = { content: [{ token: "c", logprob: -1, top_logprobs: [] }] };
     const rest = chunk(0, { content: "c" }, null, logprobs);

@@ -1,3 +1,4 @@
+import { wordsOf } from "./content.ts";
 import { invalid, missing, unsupported } from "./faults.ts";
 import {
   type Fields,
@@ -94,7 +95,7 @@ export class CompletionTeller {
   /** A whole chat completion as a text completion. */
   whole(chat: Fields): Fields {
     const choices = fieldsList(chat.choices).map((choice) =>
-      this.#choice(choice, textOr(fieldsOf(choice.message).content)),
+      this.#choice(choice, wordsOf(fieldsOf(choice.message).content).text),
     );
     return { ...named(chat), choices };
   }
@@ -103,7 +104,7 @@ export class CompletionTeller {
   chunk(chat: Fields): Fields | null {
     const given = fieldsList(chat.choices);
     const choices = given
-      .map((choice) => this.#choice(choice, textOr(fieldsOf(choice.delta).content)))
+      .map((choice) => this.#choice(choice, wordsOf(fieldsOf(choice.delta).content).text))
       .filter(({ text, finish_reason }) => text !== "" || finish_reason !== null);
     // Of no choice at all is the usage; of choices that say nothing, such as a role, is nothing.
     return given.length > 0 && choices.length === 0 ? null : { ...named(chat), choices };

@@ -125,6 +125,44 @@ describe("a response told from a chat stream", () => {
     );
   });
 
+  it("keeps calls apart that a server gives one index, and together what it gives many ids", () => {
+    const piece = (id: string, name: string | undefined, given: string) =>
+      chunk({ tool_calls: [{ index: 0, id, function: { name, arguments: given } }] });
+    const called = (...pieces: readonly Fields[]) =>
+      tell([...pieces, finish("tool_calls")]).snapshot.output.map((item) =>
+        item.type === "function_call" ? [item.call_id, item.name, item.arguments] : item.type,
+      );
+    assert.deepEqual(called(piece("a", "find", '{"q":1}'), piece("b", "find", '{"q":2}')), [
+      ["a", "find", '{"q":1}'],
+      ["b", "find", '{"q":2}'],
+    ]);
+    assert.deepEqual(called(piece("a", "find", '{"q":'), piece("b", undefined, "1}")), [
+      ["a", "find", '{"q":1}'],
+    ]);
+    assert.deepEqual(called(piece("a", "find", '{"q":'), piece("a", "find", "1}")), [
+      ["a", "find", '{"q":1}'],
+    ]);
+  });
+
+  it("reads the parts in which servers of thinking models say their content", () => {
+    const thinking = [
+      { type: "text", text: "Hm" },
+      { type: "reference", reference_ids: [1] },
+    ];
+    const content = [
+      { type: "thinking", thinking },
+      { type: "thinking", thinking: "." },
+      { type: "text", text: "Half " },
+      { type: "text", text: "a year." },
+    ];
+    const { snapshot } = tell([chunk({ content }), finish("stop")]);
+    assert.equal(snapshot.output_text, "Half a year.");
+    const choices = [{ index: 0, message: { content }, finish_reason: "stop" }];
+    const { output } = new ResponseTeller({}, "r1").whole({ created: 7, model: "m", choices });
+    assert.deepEqual(output, snapshot.output);
+    assert.match(JSON.stringify(output), /"type":"reasoning_text","text":"Hm\."/);
+  });
+
   it("tells reasoning and a refusal as what they are", () => {
     const { snapshot, types } = tell([
       chunk({ reasoning_content: "Hm." }),

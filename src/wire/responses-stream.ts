@@ -1,3 +1,4 @@
+import { wordsOf } from "./content.ts";
 import { type Fields, fieldsList, fieldsOf, isFields, numberOr, textOr } from "./fields.ts";
 import {
   CALLS,
@@ -99,8 +100,10 @@ export class ResponseTeller {
 
   #choice(choice: Fields): void {
     const delta = fieldsOf(choice.delta);
-    this.#text("reasoning", "reasoning_text", delta.reasoning_content ?? delta.reasoning);
-    this.#text("message", "output_text", delta.content, responseLogprobs(choice.logprobs));
+    const { text, thoughts } = wordsOf(delta.content);
+    const reasoning = delta.reasoning_content ?? delta.reasoning ?? thoughts;
+    this.#text("reasoning", "reasoning_text", reasoning);
+    this.#text("message", "output_text", text, responseLogprobs(choice.logprobs));
     this.#text("message", "refusal", delta.refusal);
     for (const [position, call] of fieldsList(delta.tool_calls).entries()) {
       this.#call(numberOr(call.index, position), call);
@@ -151,10 +154,13 @@ export class ResponseTeller {
   #call(position: number, call: Fields): void {
     const kind: CallKind = isFields(call.custom) ? "custom_tool_call" : "function_call";
     const { name, arguments: given, input } = fieldsOf(call.custom ?? call.function);
-    const known = this.#items.find(
+    const known = this.#items.findLast(
       (item): item is CallItem => isCall(item) && item.position === position,
     );
-    const item = known ?? this.#openCall(kind, position, textOr(call.id), textOr(name));
+    const item =
+      known === undefined || isAnother(known, call.id, name)
+        ? this.#openCall(kind, position, textOr(call.id), textOr(name))
+        : known;
     const piece = kind === "custom_tool_call" ? input : given;
     if (typeof piece !== "string" || piece === "") return;
     item.argumentText += piece;
@@ -276,6 +282,14 @@ export class ResponseTeller {
 
 function isCall(item: Item): item is CallItem {
   return "callId" in item;
+}
+
+/**
+ * Some servers give every call the index 0, each whole and in its own piece: taken for one, their
+ * arguments would run together. An id alone tells nothing, as others make a new one for each piece.
+ */
+function isAnother({ callId }: CallItem, id: unknown, name: unknown): boolean {
+  return textOr(id, callId) !== callId && textOr(id) !== "" && textOr(name) !== "";
 }
 
 function textItemId(kind: TextItem["kind"], id: string, index: number): string {
