@@ -144,6 +144,30 @@ describe("a response told from a chat stream", () => {
     ]);
   });
 
+  it("tells the sources that a server gives with its text", () => {
+    const source = { start_index: 0, end_index: 4, url: "https://a.example", title: "A" };
+    const annotations = [
+      { type: "url_citation", url_citation: source },
+      { type: "other", x: 1 },
+    ];
+    const expected = [
+      { type: "url_citation", ...source },
+      { type: "other", x: 1 },
+    ];
+    const { snapshot } = tell([
+      chunk({ content: "Half." }),
+      chunk({ annotations }),
+      finish("stop"),
+    ]);
+    const message = { content: "Half.", annotations };
+    const choices = [{ index: 0, message, finish_reason: "stop" }];
+    const whole = new ResponseTeller({}, "r1").whole({ created: 7, model: "m", choices });
+    assert.deepEqual(snapshot.output, whole.output);
+    const [item] = snapshot.output;
+    const part = item?.type === "message" ? item.content[0] : undefined;
+    assert.deepEqual(part?.type === "output_text" && part.annotations, expected);
+  });
+
   it("reads the parts in which servers of thinking models say their content", () => {
     const thinking = [
       { type: "text", text: "Hm" },

@@ -10,6 +10,7 @@ import {
   type Part,
   type PartKind,
   partObject,
+  responseAnnotations,
   responseLogprobs,
   responseUsage,
   TEXT_EVENTS,
@@ -104,6 +105,7 @@ export class ResponseTeller {
     const reasoning = delta.reasoning_content ?? delta.reasoning ?? thoughts;
     this.#text("reasoning", "reasoning_text", reasoning);
     this.#text("message", "output_text", text, responseLogprobs(choice.logprobs));
+    this.#annotations(responseAnnotations(delta.annotations));
     this.#text("message", "refusal", delta.refusal);
     for (const [position, call] of fieldsList(delta.tool_calls).entries()) {
       this.#call(numberOr(call.index, position), call);
@@ -125,6 +127,20 @@ export class ResponseTeller {
     });
   }
 
+  #annotations(given: readonly Fields[]): void {
+    for (const annotation of given) {
+      const { item, index, open } = this.#openPart("message", "output_text");
+      open.annotations.push(annotation);
+      this.#emit("response.output_text.annotation.added", {
+        item_id: item.id,
+        output_index: index,
+        content_index: item.parts.indexOf(open),
+        annotation_index: open.annotations.length - 1,
+        annotation,
+      });
+    }
+  }
+
   /** The part that text of this kind goes into: the open one, or a new one behind it. */
   #openPart(kind: TextItem["kind"], part: PartKind) {
     const item = this.#openText(kind);
@@ -132,7 +148,7 @@ export class ResponseTeller {
     const last = item.parts.at(-1);
     if (last?.open === true && last.kind === part) return { item, index, open: last };
     if (last !== undefined) this.#closePart(item, index, last);
-    const open: Part = { kind: part, text: "", logprobs: [], open: true };
+    const open: Part = { kind: part, text: "", logprobs: [], annotations: [], open: true };
     item.parts.push(open);
     this.#emit("response.content_part.added", {
       item_id: item.id,
@@ -301,6 +317,7 @@ function restored(item: ToldItem, id: string, index: number, isLast: boolean): T
   const parts = item.parts.map((part, at) => ({
     ...part,
     logprobs: [...part.logprobs],
+    annotations: [],
     open: isLast && at === item.parts.length - 1,
   }));
   const status = isLast ? "in_progress" : "completed";
