@@ -250,6 +250,23 @@ describe("a response told from a chat stream", () => {
     assert.deepEqual(part?.type === "output_text" && part.logprobs, [entry]);
   });
 
+  it("loses no token of a character that takes several, and takes in none of a thought", () => {
+    const entry = (token: string) => ({ token, logprob: -1, bytes: [], top_logprobs: [] });
+    const said = (delta: object, token: string) =>
+      chunk(delta, { logprobs: { content: [entry(token)] } });
+    const { snapshot } = tell([
+      said({ reasoning: "Hm.", content: "" }, "Hm."),
+      said({ content: "" }, "\\xc3"),
+      said({ content: "é" }, "\\xa9"),
+      said({ content: "!" }, "!"),
+      finish("stop"),
+    ]);
+    const item = snapshot.output.at(-1);
+    const part = item?.type === "message" ? item.content[0] : undefined;
+    assert.ok(part?.type === "output_text");
+    assert.deepEqual(part.logprobs, ["\\xc3", "\\xa9", "!"].map(entry));
+  });
+
   it("comes to the same as the whole answer, however it is streamed", () => {
     const deltas = fc.array(
       fc.oneof(

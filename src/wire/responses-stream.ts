@@ -40,6 +40,8 @@ export class ResponseTeller {
   #created = 0;
   #model = "";
   #finish: string | null = null;
+  /** Log probabilities of tokens whose text has still to come. */
+  #textless: readonly Fields[] = [];
   #usage: Fields | null = null;
 
   /**
@@ -104,13 +106,22 @@ export class ResponseTeller {
     const { text, thoughts } = wordsOf(delta.content);
     const reasoning = delta.reasoning_content ?? delta.reasoning ?? thoughts;
     this.#text("reasoning", "reasoning_text", reasoning);
-    this.#text("message", "output_text", text, responseLogprobs(choice.logprobs));
+    this.#text("message", "output_text", text, this.#logprobsOf(choice, delta));
     this.#annotations(responseAnnotations(delta.annotations));
     this.#text("message", "refusal", delta.refusal);
     for (const [position, call] of fieldsList(delta.tool_calls).entries()) {
       this.#call(numberOr(call.index, position), call);
     }
     this.#finish = textOr(choice.finish_reason) || this.#finish;
+  }
+
+  /** A token may be a part of a character: servers tell it with no text, before the one that ends it. */
+  #logprobsOf(choice: Fields, { content, reasoning_content, reasoning }: Fields): Fields[] {
+    const logprobs = [...this.#textless, ...responseLogprobs(choice.logprobs)];
+    // Those of thoughts have no place in this API.
+    const isText = content === "" && !reasoning_content && !reasoning;
+    this.#textless = isText ? logprobs : [];
+    return logprobs;
   }
 
   #text(kind: TextItem["kind"], part: PartKind, delta: unknown, logprobs: Fields[] = []): void {
