@@ -124,6 +124,23 @@ describe("a gateway holds requests to the policies and routes of its release", (
     });
   }
 
+  it("holds every way to offer a tool to the list, also those that pass unread otherwise", async () => {
+    const asked = upstream.asked.length;
+    const ways = [
+      { functions: [{ name: "search" }, { name: "shell" }] },
+      { functions: [{ name: 5 }] },
+      { functions: [null] },
+      { web_search_options: {} },
+    ];
+    for (const way of ways) {
+      const [status, code] = await refused(way);
+      assert.deepEqual([status, code], [403, "tool_not_allowed"], JSON.stringify(way));
+    }
+    assert.equal(upstream.asked.length, asked);
+    const allowed = { functions: [{ name: "search" }], web_search_options: null };
+    assert.equal((await post(gateway.url, { ...QUESTION, ...allowed })).status, 200);
+  });
+
   it("asks the model as the route says, wherever the caller says nothing", async () => {
     const asked = upstream.next("/v1/chat/completions");
     await clientOf(gateway.url).chat.completions.create({ ...QUESTION, temperature: 1 });

@@ -73,6 +73,35 @@ describe("a chat answer as a legacy completion", () => {
     ]);
   });
 
+  it("tells the text of a content that comes in parts, as servers of thinking models say it", () => {
+    const content = [
+      { type: "thinking", thinking: "Hm." },
+      { type: "text", text: "Half." },
+    ];
+    const teller = new CompletionTeller({ prompt: "P", echo: false });
+    assert.deepEqual(Object(teller.chunk(chunk(0, { content }))).choices[0].text, "Half.");
+    const whole = { choices: [{ index: 0, message: { content }, finish_reason: "stop" }] };
+    assert.equal(Object(teller.whole(whole)).choices[0].text, "Half.");
+  });
+
+  it("loses no token of a character that takes several", () => {
+    const logprobs = (token: string) => ({ content: [{ token, logprob: -1, top_logprobs: [] }] });
+    const teller = new CompletionTeller({ prompt: "P", echo: false });
+    const told = [
+      chunk(0, { role: "assistant", content: "" }),
+      chunk(0, { content: "", reasoning: "Hm." }, null, logprobs("Hm.")),
+      chunk(0, { content: "" }, null, logprobs("\\xc3")),
+      chunk(0, { content: "é" }, null, logprobs("\\xa9")),
+    ].flatMap((each) => fieldsList(teller.chunk(each)?.choices));
+    assert.deepEqual(
+      told.map(({ text, logprobs }) => [text, Object(logprobs).tokens]),
+      [
+        ["", ["\\xc3"]],
+        ["é", ["\\xa9"]],
+      ],
+    );
+  });
+
   it("tells only the rest of what its caller has: no echo again, and offsets from there on", () => {
     const logprobs = { content: [{ token: "c", logprob: -1, top_logprobs: [] }] };
     const rest = chunk(0, { content: "c" }, null, logprobs);

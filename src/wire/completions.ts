@@ -1,3 +1,4 @@
+import { wordsOf } from "./content.ts";
 import { invalid, missing, unsupported } from "./faults.ts";
 import {
   type Fields,
@@ -94,7 +95,7 @@ export class CompletionTeller {
   /** A whole chat completion as a text completion. */
   whole(chat: Fields): Fields {
     const choices = fieldsList(chat.choices).map((choice) =>
-      this.#choice(choice, textOr(fieldsOf(choice.message).content)),
+      this.#choice(choice, wordsOf(fieldsOf(choice.message).content).text),
     );
     return { ...named(chat), choices };
   }
@@ -103,8 +104,8 @@ export class CompletionTeller {
   chunk(chat: Fields): Fields | null {
     const given = fieldsList(chat.choices);
     const choices = given
-      .map((choice) => this.#choice(choice, textOr(fieldsOf(choice.delta).content)))
-      .filter(({ text, finish_reason }) => text !== "" || finish_reason !== null);
+      .filter(saysSomething)
+      .map((choice) => this.#choice(choice, wordsOf(fieldsOf(choice.delta).content).text));
     // Of no choice at all is the usage; of choices that say nothing, such as a role, is nothing.
     return given.length > 0 && choices.length === 0 ? null : { ...named(chat), choices };
   }
@@ -125,6 +126,18 @@ export class CompletionTeller {
       finish_reason: typeof finish === "string" ? finish : null,
     };
   }
+}
+
+/** A token may be a part of a character, and has log probabilities then, and no text yet. */
+function saysSomething({ delta, finish_reason, logprobs }: Fields): boolean {
+  const { content, reasoning_content, reasoning } = fieldsOf(delta);
+  if (typeof finish_reason === "string" || wordsOf(content).text !== "") return true;
+  return (
+    content === "" &&
+    !reasoning_content &&
+    !reasoning &&
+    fieldsList(fieldsOf(logprobs).content).length > 0
+  );
 }
 
 function named(chat: Fields): Fields {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { vectorsFault } from "./embeddings.ts";
+import { tidiedVectors, vectorsFault } from "./embeddings.ts";
 
 const WANTED = { id: "lexical-1", dimensions: 3, count: 2 };
 const entry = (index: number, embedding: unknown = [0, 1, 2]) => ({ index, embedding });
@@ -43,5 +43,30 @@ describe("the fence of vectors", () => {
       [answer(entry(0), 7), /without a vector/],
     ];
     for (const [given, because] of faults) assert.match(vectorsFault(given, WANTED) ?? "", because);
+  });
+});
+
+describe("vectors in the form that was asked for", () => {
+  const floats = [0.5, -0.25, 2];
+  const text = Buffer.from(new Float32Array(floats).buffer).toString("base64");
+
+  it("are left alone when they came so", () => {
+    assert.equal(tidiedVectors(answer(entry(0, text), entry(1, text)), "base64"), null);
+    for (const asked of ["float", null, undefined] as const) {
+      assert.equal(tidiedVectors(answer(entry(0), entry(1)), asked), null);
+    }
+  });
+
+  it("are packed or unpacked when they did not, beside all else that was said", () => {
+    const given = { ...answer({ ...entry(0, floats), object: "embedding" }), usage: { x: 1 } };
+    const packed = { ...answer({ ...entry(0, text), object: "embedding" }), usage: { x: 1 } };
+    assert.deepEqual(tidiedVectors(given, "base64"), packed);
+    assert.deepEqual(tidiedVectors(packed, "float"), given);
+  });
+
+  it("stand in the order of their texts", () => {
+    const mixed = answer(entry(2, [2]), entry(0, [0]), entry(1, [1]));
+    const sorted = answer(entry(0, [0]), entry(1, [1]), entry(2, [2]));
+    assert.deepEqual(tidiedVectors(mixed, "float"), sorted);
   });
 });

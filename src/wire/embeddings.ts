@@ -4,7 +4,8 @@
  * give a number, and the wrong documents with it, and nothing downstream would ever notice.
  */
 
-import { isFields } from "./fields.ts";
+import { type Fields, fieldsList, isFields, numberOr } from "./fields.ts";
+import type { EmbeddingsRequest } from "./openai.ts";
 
 export interface WantedVectors {
   /** The embedding's id, as the answer's `model` must say it. */
@@ -29,6 +30,44 @@ export function vectorsFault(answer: unknown, wanted: WantedVectors): string | n
   // Vectors are told apart by nothing but their index: a missing one would be another text's.
   const complete = answer.data.every((_, index) => seen.has(index));
   return complete ? null : "vectors without an index each";
+}
+
+/**
+ * An answer without a fault in the form that was asked for, its vectors in the order of their texts;
+ * null when it came so. Servers exist that give numbers whatever is asked for. The official client
+ * asks for base64 and unpacks whatever comes: of numbers it makes a shorter vector of noise, without
+ * a word. And most callers read vectors by their place, whatever their index says.
+ */
+export function tidiedVectors(
+  answer: unknown,
+  encoding: EmbeddingsRequest["encoding_format"],
+): Fields | null {
+  if (!isFields(answer)) return null;
+  const data = fieldsList(answer.data);
+  const packed = encoding === "base64";
+  const asAsked = data.every(
+    ({ index, embedding }, place) => index === place && (typeof embedding === "string") === packed,
+  );
+  if (asAsked) return null;
+  const inOrder = data.toSorted((a, b) => numberOr(a.index, 0) - numberOr(b.index, 0));
+  const inForm = packed ? packedVector : unpackedVector;
+  return {
+    ...answer,
+    data: inOrder.map((entry) => ({ ...entry, embedding: inForm(entry.embedding) })),
+  };
+}
+
+function packedVector(vector: unknown): unknown {
+  if (!Array.isArray(vector)) return vector;
+  const bytes = Buffer.alloc(vector.length * 4);
+  for (const [i, part] of vector.entries()) bytes.writeFloatLE(Number(part), i * 4);
+  return bytes.toString("base64");
+}
+
+function unpackedVector(vector: unknown): unknown {
+  if (typeof vector !== "string") return vector;
+  const bytes = Buffer.from(vector, "base64");
+  return Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => bytes.readFloatLE(i * 4));
 }
 
 /** Prompt tokens of an embeddings answer's usage; null when it does not say. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { parseExact } from "./exact-json.ts";
 import { textOf } from "./openai.ts";
 import { parseChatRequest, parseEmbeddingsRequest } from "./parse-request.ts";
 
@@ -65,6 +66,10 @@ const FAULTS: readonly (readonly [change: object, param: string, code: string])[
   [{ max_tokens: 0 }, "max_tokens", "integer_below_min_value"],
   [{ max_tokens: 1.5 }, "max_tokens", "invalid_type"],
   [{ max_completion_tokens: -1 }, "max_completion_tokens", "integer_below_min_value"],
+  [{ max_tokens: parseExact("1e400") }, "max_tokens", "invalid_type"],
+  [{ seed: 1.5 }, "seed", "invalid_type"],
+  [{ seed: parseExact("1e400") }, "seed", "invalid_type"],
+  [{ seed: parseExact("12345678901234567890") }, "seed", "invalid_value"],
   [{ n: 129 }, "n", "integer_above_max_value"],
   [{ temperature: 3 }, "temperature", "invalid_value"],
   [{ stop: [1] }, "stop", "invalid_type"],
@@ -82,6 +87,13 @@ test("each fault names its field, its kind and, in words, both", () => {
     assert.ok(!parsed.ok, `${JSON.stringify(change)} was taken`);
     assert.deepEqual([parsed.param, parsed.code], [param, code]);
     assert.ok(parsed.message.includes(`'${param}'`), parsed.message);
+  }
+});
+
+test("a seed may have 64 bits, as servers take it", () => {
+  for (const seed of ["9223372036854775807", "-9223372036854775808", "7"]) {
+    assert.ok(parseChatRequest({ ...good, seed: parseExact(seed) }).ok, seed);
+    assert.ok(parseChatRequest({ ...good, seed: Number(seed) }).ok, seed);
   }
 });
 

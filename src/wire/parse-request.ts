@@ -1,3 +1,4 @@
+import { keptNumber } from "./exact-json.ts";
 import type { ChatRequest, EmbeddingsRequest } from "./openai.ts";
 
 /**
@@ -34,7 +35,7 @@ const CHAT_FIELDS: readonly (readonly [name: string, check: Check])[] = [
   ["top_p", numberWithin(0, 1)],
   ["presence_penalty", numberWithin(-2, 2)],
   ["frequency_penalty", numberWithin(-2, 2)],
-  ["seed", integerFrom(Number.MIN_SAFE_INTEGER)],
+  ["seed", checkSeed],
   ["user", checkString],
   ["stop", checkStop],
   ["tools", checkTools],
@@ -205,6 +206,16 @@ function checkEncoding(value: unknown): RequestFault | undefined {
   return fault("encoding_format", "must be 'float' or 'base64'", "invalid_value");
 }
 
+/** Of 64 bits, as servers take them: more than a number here keeps. */
+function checkSeed(value: unknown, param: string): RequestFault | undefined {
+  const whole = Number.isInteger(value) || /^-?\d+$/.test(keptNumber(value) ?? "");
+  if (!whole) return wrongType(param, "an integer", value);
+  const number = Number(keptNumber(value) ?? value);
+  return Math.abs(number) <= 2 ** 63
+    ? undefined
+    : fault(param, "expected an integer of 64 bits", "invalid_value");
+}
+
 function checkBoolean(value: unknown, param: string): RequestFault | undefined {
   return typeof value === "boolean" ? undefined : wrongType(param, "a boolean", value);
 }
@@ -262,6 +273,7 @@ function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return "an array";
+  if (keptNumber(value) !== null) return "a number out of range";
   if (typeof value === "number") return Number.isInteger(value) ? "an integer" : "a decimal";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

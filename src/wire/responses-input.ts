@@ -69,6 +69,9 @@ function addCall(messages: Fields[], item: Fields, at: string): RequestFault | n
   const { call_id, name, arguments: given, input } = item;
   if (typeof call_id !== "string") return missing(`${at}.call_id`);
   if (typeof name !== "string") return missing(`${at}.name`);
+  const [field, said] = item.type === "custom_tool_call" ? ["input", input] : ["arguments", given];
+  if (said != null && typeof said !== "string")
+    return invalid(`${at}.${field}`, "expected a string", "invalid_type");
   const call =
     item.type === "custom_tool_call"
       ? { id: call_id, type: "custom", custom: { name, input: textOr(input) } }

@@ -1,4 +1,12 @@
-import { type Fields, fieldsList, fieldsOf, numberOr, present, textOr } from "./fields.ts";
+import {
+  type Fields,
+  fieldsList,
+  fieldsOf,
+  isFields,
+  numberOr,
+  present,
+  textOr,
+} from "./fields.ts";
 
 /** The objects of a `/v1/responses` answer. */
 
@@ -16,6 +24,7 @@ export interface Part {
   readonly kind: PartKind;
   text: string;
   readonly logprobs: Fields[];
+  readonly annotations: Fields[];
   open: boolean;
 }
 
@@ -49,10 +58,10 @@ export const CALLS: Readonly<
   custom_tool_call: { id: "ctc", events: "response.custom_tool_call_input", text: "input" },
 };
 
-export function partObject({ kind, text, logprobs }: Part): Fields {
+export function partObject({ kind, text, logprobs, annotations }: Part): Fields {
   if (kind === "refusal") return { type: kind, refusal: text };
   if (kind === "reasoning_text") return { type: kind, text };
-  return { type: kind, text, annotations: [], logprobs };
+  return { type: kind, text, annotations, logprobs };
 }
 
 export function itemObject(item: Item, status: ItemStatus = item.status): Fields {
@@ -82,6 +91,14 @@ export function responseUsage(usage: unknown): Fields | null {
     output_tokens_details: { reasoning_tokens: numberOr(outDetail.reasoning_tokens, 0) },
     total_tokens: numberOr(given.total_tokens, prompt_tokens + completion_tokens),
   };
+}
+
+/** Chat's annotations, such as the sources of a web search; it keeps each in a member of its own. */
+export function responseAnnotations(annotations: unknown): Fields[] {
+  return fieldsList(annotations).map((given) => {
+    const { [textOr(given.type)]: own, ...rest } = given;
+    return isFields(own) ? { ...rest, ...own } : given;
+  });
 }
 
 /** Chat's logprobs of one piece of text. */

@@ -48,6 +48,19 @@ describe("a response request as a chat request", () => {
     assert.deepEqual(chatOf(only), chatOf({}));
   });
 
+  it("says of tools only where there are some, as chat's servers demand", () => {
+    for (const tools of [undefined, null, []]) {
+      for (const tool_choice of ["auto", "none", null]) {
+        assert.deepEqual(chatOf({ tools, tool_choice, parallel_tool_calls: true }), chatOf({}));
+      }
+    }
+    assert.equal(chatOf({ tools: [], tool_choice: "required" }).tool_choice, "required");
+    const find = { type: "function", name: "find" };
+    const said = chatOf({ tools: [find], tool_choice: "auto", parallel_tool_calls: false });
+    assert.deepEqual([said.tool_choice, said.parallel_tool_calls], ["auto", false]);
+    assert.equal(askedOf({ parallel_tool_calls: false }).parallel_tool_calls, false);
+  });
+
   it("asks a stream for its usage, and keeps other options of it", () => {
     const options = { include_obfuscation: false };
     assert.deepEqual(chatOf({ stream: true, stream_options: options }).stream_options, {
@@ -72,6 +85,18 @@ describe("a response request as a chat request", () => {
       type: "allowed_tools",
       allowed_tools: { mode: "auto", tools: [{ type: "function", function: { name: "f" } }] },
     });
+  });
+
+  it("takes the arguments of a call as text, or says that it does not", () => {
+    const calls: readonly (readonly [Fields, string])[] = [
+      [{ type: "function_call", arguments: { q: 1 } }, "input[0].arguments"],
+      [{ type: "custom_tool_call", input: ["ls"] }, "input[0].input"],
+    ];
+    for (const [call, param] of calls) {
+      const input = [{ ...call, call_id: "c", name: "find" }];
+      const read = responseToChat({ model: "support", input });
+      assert.deepEqual(read.ok ? null : [read.param, read.code], [param, "invalid_type"]);
+    }
   });
 
   it("says in the answer what was done, and not what was asked in vain", () => {

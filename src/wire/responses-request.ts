@@ -32,6 +32,7 @@ const TRANSLATED: readonly string[] = [
   ...STATEFUL.map(([name]) => name),
   ...["input", "instructions", "max_output_tokens", "text", "reasoning", "tools", "tool_choice"],
   ...["include", "truncation", "background", "store", "metadata", "stream_options"],
+  "parallel_tool_calls",
 ];
 
 export function responseToChat(body: unknown): ResponseAsChat {
@@ -51,8 +52,7 @@ export function responseToChat(body: unknown): ResponseAsChat {
     ...present({
       messages: [...systemOf(body.instructions), ...input.messages],
       max_completion_tokens: body.max_output_tokens ?? undefined,
-      tools: tools.value,
-      tool_choice: choice.value,
+      ...toolsInChat(tools.value, choice.value, body.parallel_tool_calls),
       response_format: format.value,
       verbosity: fieldsOf(body.text).verbosity ?? undefined,
       reasoning_effort: fieldsOf(body.reasoning).effort ?? undefined,
@@ -119,6 +119,16 @@ function toTools(tools: unknown): Converted<readonly Fields[]> {
     converted.push(tool.type === "custom" ? customTool(tool) : functionTool(tool));
   }
   return { ok: true, value: converted };
+}
+
+/**
+ * Chat's servers refuse what is said of tools where there are none. SDKs of this API say it with
+ * every request, and mean nothing by it then. Who demands a call has no answer without a tool.
+ */
+function toolsInChat(tools: readonly Fields[] | undefined, choice: unknown, parallel: unknown) {
+  if (tools !== undefined)
+    return { tools, tool_choice: choice, parallel_tool_calls: parallel ?? undefined };
+  return choice === "auto" || choice === "none" ? {} : { tool_choice: choice };
 }
 
 function functionTool(tool: Fields): Fields {

@@ -125,6 +125,68 @@ describe("a response told from a chat stream", () => {
     );
   });
 
+  it("keeps calls apart that a server gives one index, and together what it gives many ids", () => {
+    const piece = (id: string, name: string | undefined, given: string) =>
+      chunk({ tool_calls: [{ index: 0, id, function: { name, arguments: given } }] });
+    const called = (...pieces: readonly Fields[]) =>
+      tell([...pieces, finish("tool_calls")]).snapshot.output.map((item) =>
+        item.type === "function_call" ? [item.call_id, item.name, item.arguments] : item.type,
+      );
+    assert.deepEqual(called(piece("a", "find", '{"q":1}'), piece("b", "find", '{"q":2}')), [
+      ["a", "find", '{"q":1}'],
+      ["b", "find", '{"q":2}'],
+    ]);
+    assert.deepEqual(called(piece("a", "find", '{"q":'), piece("b", undefined, "1}")), [
+      ["a", "find", '{"q":1}'],
+    ]);
+    assert.deepEqual(called(piece("a", "find", '{"q":'), piece("a", "find", "1}")), [
+      ["a", "find", '{"q":1}'],
+    ]);
+  });
+
+  it("tells the sources that a server gives with its text", () => {
+    const source = { start_index: 0, end_index: 4, url: "https://a.example", title: "A" };
+    const annotations = [
+      { type: "url_citation", url_citation: source },
+      { type: "other", x: 1 },
+    ];
+    const expected = [
+      { type: "url_citation", ...source },
+      { type: "other", x: 1 },
+    ];
+    const { snapshot } = tell([
+      chunk({ content: "Half." }),
+      chunk({ annotations }),
+      finish("stop"),
+    ]);
+    const message = { content: "Half.", annotations };
+    const choices = [{ index: 0, message, finish_reason: "stop" }];
+    const whole = new ResponseTeller({}, "r1").whole({ created: 7, model: "m", choices });
+    assert.deepEqual(snapshot.output, whole.output);
+    const [item] = snapshot.output;
+    const part = item?.type === "message" ? item.content[0] : undefined;
+    assert.deepEqual(part?.type === "output_text" && part.annotations, expected);
+  });
+
+  it("reads the parts in which servers of thinking models say their content", () => {
+    const thinking = [
+      { type: "text", text: "Hm" },
+      { type: "reference", reference_ids: [1] },
+    ];
+    const content = [
+      { type: "thinking", thinking },
+      { type: "thinking", thinking: "." },
+      { type: "text", text: "Half " },
+      { type: "text", text: "a year." },
+    ];
+    const { snapshot } = tell([chunk({ content }), finish("stop")]);
+    assert.equal(snapshot.output_text, "Half a year.");
+    const choices = [{ index: 0, message: { content }, finish_reason: "stop" }];
+    const { output } = new ResponseTeller({}, "r1").whole({ created: 7, model: "m", choices });
+    assert.deepEqual(output, snapshot.output);
+    assert.match(JSON.stringify(output), /"type":"reasoning_text","text":"Hm\."/);
+  });
+
   it("tells reasoning and a refusal as what they are", () => {
     const { snapshot, types } = tell([
       chunk({ reasoning_content: "Hm." }),
@@ -186,6 +248,23 @@ describe("a response told from a chat stream", () => {
     const [message] = snapshot.output;
     const part = message?.type === "message" ? message.content[0] : undefined;
     assert.deepEqual(part?.type === "output_text" && part.logprobs, [entry]);
+  });
+
+  it("loses no token of a character that takes several, and takes in none of a thought", () => {
+    const entry = (token: string) => ({ token, logprob: -1, bytes: [], top_logprobs: [] });
+    const said = (delta: object, token: string) =>
+      chunk(delta, { logprobs: { content: [entry(token)] } });
+    const { snapshot } = tell([
+      said({ reasoning: "Hm.", content: "" }, "Hm."),
+      said({ content: "" }, "\\xc3"),
+      said({ content: "é" }, "\\xa9"),
+      said({ content: "!" }, "!"),
+      finish("stop"),
+    ]);
+    const item = snapshot.output.at(-1);
+    const part = item?.type === "message" ? item.content[0] : undefined;
+    assert.ok(part?.type === "output_text");
+    assert.deepEqual(part.logprobs, ["\\xc3", "\\xa9", "!"].map(entry));
   });
 
   it("comes to the same as the whole answer, however it is streamed", () => {

@@ -1,3 +1,4 @@
+import { wordsOf } from "./content.ts";
 import { type Fields, fieldsList, fieldsOf, isFields, numberOr, textOr } from "./fields.ts";
 import {
   CALLS,
@@ -9,6 +10,7 @@ import {
   type Part,
   type PartKind,
   partObject,
+  responseAnnotations,
   responseLogprobs,
   responseUsage,
   TEXT_EVENTS,
@@ -38,6 +40,8 @@ export class ResponseTeller {
   #created = 0;
   #model = "";
   #finish: string | null = null;
+  /** Log probabilities of tokens whose text has still to come. */
+  #textless: readonly Fields[] = [];
   #usage: Fields | null = null;
 
   /**
@@ -99,13 +103,25 @@ export class ResponseTeller {
 
   #choice(choice: Fields): void {
     const delta = fieldsOf(choice.delta);
-    this.#text("reasoning", "reasoning_text", delta.reasoning_content ?? delta.reasoning);
-    this.#text("message", "output_text", delta.content, responseLogprobs(choice.logprobs));
+    const { text, thoughts } = wordsOf(delta.content);
+    const reasoning = delta.reasoning_content ?? delta.reasoning ?? thoughts;
+    this.#text("reasoning", "reasoning_text", reasoning);
+    this.#text("message", "output_text", text, this.#logprobsOf(choice, delta));
+    this.#annotations(responseAnnotations(delta.annotations));
     this.#text("message", "refusal", delta.refusal);
     for (const [position, call] of fieldsList(delta.tool_calls).entries()) {
       this.#call(numberOr(call.index, position), call);
     }
     this.#finish = textOr(choice.finish_reason) || this.#finish;
+  }
+
+  /** A token may be a part of a character: servers tell it with no text, before the one that ends it. */
+  #logprobsOf(choice: Fields, { content, reasoning_content, reasoning }: Fields): Fields[] {
+    const logprobs = [...this.#textless, ...responseLogprobs(choice.logprobs)];
+    // Those of thoughts have no place in this API.
+    const isText = content === "" && !reasoning_content && !reasoning;
+    this.#textless = isText ? logprobs : [];
+    return logprobs;
   }
 
   #text(kind: TextItem["kind"], part: PartKind, delta: unknown, logprobs: Fields[] = []): void {
@@ -122,6 +138,20 @@ export class ResponseTeller {
     });
   }
 
+  #annotations(given: readonly Fields[]): void {
+    for (const annotation of given) {
+      const { item, index, open } = this.#openPart("message", "output_text");
+      open.annotations.push(annotation);
+      this.#emit("response.output_text.annotation.added", {
+        item_id: item.id,
+        output_index: index,
+        content_index: item.parts.indexOf(open),
+        annotation_index: open.annotations.length - 1,
+        annotation,
+      });
+    }
+  }
+
   /** The part that text of this kind goes into: the open one, or a new one behind it. */
   #openPart(kind: TextItem["kind"], part: PartKind) {
     const item = this.#openText(kind);
@@ -129,7 +159,7 @@ export class ResponseTeller {
     const last = item.parts.at(-1);
     if (last?.open === true && last.kind === part) return { item, index, open: last };
     if (last !== undefined) this.#closePart(item, index, last);
-    const open: Part = { kind: part, text: "", logprobs: [], open: true };
+    const open: Part = { kind: part, text: "", logprobs: [], annotations: [], open: true };
     item.parts.push(open);
     this.#emit("response.content_part.added", {
       item_id: item.id,
@@ -151,10 +181,13 @@ export class ResponseTeller {
   #call(position: number, call: Fields): void {
     const kind: CallKind = isFields(call.custom) ? "custom_tool_call" : "function_call";
     const { name, arguments: given, input } = fieldsOf(call.custom ?? call.function);
-    const known = this.#items.find(
+    const known = this.#items.findLast(
       (item): item is CallItem => isCall(item) && item.position === position,
     );
-    const item = known ?? this.#openCall(kind, position, textOr(call.id), textOr(name));
+    const item =
+      known === undefined || isAnother(known, call.id, name)
+        ? this.#openCall(kind, position, textOr(call.id), textOr(name))
+        : known;
     const piece = kind === "custom_tool_call" ? input : given;
     if (typeof piece !== "string" || piece === "") return;
     item.argumentText += piece;
@@ -278,6 +311,14 @@ function isCall(item: Item): item is CallItem {
   return "callId" in item;
 }
 
+/**
+ * Some servers give every call the index 0, each whole and in its own piece: taken for one, their
+ * arguments would run together. An id alone tells nothing, as others make a new one for each piece.
+ */
+function isAnother({ callId }: CallItem, id: unknown, name: unknown): boolean {
+  return textOr(id, callId) !== callId && textOr(id) !== "" && textOr(name) !== "";
+}
+
 function textItemId(kind: TextItem["kind"], id: string, index: number): string {
   return `${kind === "message" ? "msg" : "rs"}_${id}_${index}`;
 }
@@ -287,6 +328,7 @@ function restored(item: ToldItem, id: string, index: number, isLast: boolean): T
   const parts = item.parts.map((part, at) => ({
     ...part,
     logprobs: [...part.logprobs],
+    annotations: [],
     open: isLast && at === item.parts.length - 1,
   }));
   const status = isLast ? "in_progress" : "completed";

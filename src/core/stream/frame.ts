@@ -101,9 +101,14 @@ function choiceDelta(choice: Fields, position: number): ChoiceDelta {
     index: numberOr(choice.index, position),
     texts: textsOf(choice, delta),
     toolCalls: toolDeltas(delta),
-    opaque: isFields(delta.audio),
+    opaque: isFields(delta.audio) || isParts(delta.content),
     finish: typeof finish === "string" && finish !== "" ? finish : null,
   };
+}
+
+/** Some servers say thoughts so, beside the text that they say as text. */
+function isParts(content: unknown): boolean {
+  return Array.isArray(content) && content.length > 0;
 }
 
 /** Each by its name, as an engine reads them soonest: this is done for each event of each stream. */

@@ -50,6 +50,13 @@ const wholeStream = fc
   });
 
 describe("following a stream", () => {
+  it("knows that content in parts can be neither gone on with nor compared", () => {
+    const parts = (content: unknown) =>
+      stream({ choices: [{ index: 0, delta: { content } }] }).relay.state.choices.get(0)?.opaque;
+    assert.equal(parts([{ type: "thinking", thinking: "Hm." }]), true);
+    for (const nothing of [[], null, "Half."]) assert.equal(parts(nothing), false);
+  });
+
   it("gives the same state however the bytes are cut into chunks", () => {
     fc.assert(
       fc.property(wholeStream, fc.array(fc.nat(), { maxLength: 12 }), (body, cuts) => {

@@ -82,6 +82,21 @@ describe("POST /v1/embeddings", () => {
     await assert.rejects(embeddings.create(ASKED), { status: 502 });
   });
 
+  it("gives the official client its vectors, in their order, by a target that knows no base64", async () => {
+    estate.upstream.embeddings = vectors("lexical-1", [
+      [1, [0, 0, 0, 0.5]],
+      [0, [0.5, 0, 0, 0]],
+    ]);
+    for (const { url } of gateways) {
+      const { data } = await clientOf(url).embeddings.create({ ...ASKED, input: ["a", "b"] });
+      const got = data.map(({ index, embedding }) => [index, [...embedding]]);
+      assert.deepEqual(got, [
+        [0, [0.5, 0, 0, 0]],
+        [1, [0, 0, 0, 0.5]],
+      ]);
+    }
+  });
+
   const vector = [1, 0, 0, 0];
   const foreign: readonly (readonly [string, Behaviour])[] = [
     ["of another model", vectors("lexical-2", [[0, vector]])],

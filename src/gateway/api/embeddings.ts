@@ -1,6 +1,6 @@
 import type { Release } from "../../model/release.ts";
 import type { Target } from "../../model/snapshot.ts";
-import { embeddedTokens, vectorsFault } from "../../wire/embeddings.ts";
+import { embeddedTokens, tidiedVectors, vectorsFault } from "../../wire/embeddings.ts";
 import { isFields } from "../../wire/fields.ts";
 import type { EmbeddingsRequest } from "../../wire/openai.ts";
 import { type Answer, type Call, type Handler, placed } from "../chain/call.ts";
@@ -100,11 +100,13 @@ function judge(tools: Tools, target: Target, wanted: Wanted, exchanged: Exchange
 }
 
 function judgeVectors(target: Target, wanted: Wanted, body: Buffer, told: unknown): Judged {
-  const { input } = wanted.request;
+  const { input, encoding_format: encoding } = wanted.request;
   const count = typeof input === "string" ? 1 : input.length;
   const fault = vectorsFault(told, { ...wanted.embedding, count });
   if (fault !== null) return foreign(target, wanted, fault);
-  const answer = answerOf(target, 200, body, embeddedTokens(told));
+  const tidied = tidiedVectors(told, encoding);
+  const given = tidied === null ? body : JSON.stringify(tidied);
+  const answer = answerOf(target, 200, given, embeddedTokens(told));
   return { kind: "answer", answer, outcome: "answered" };
 }
 

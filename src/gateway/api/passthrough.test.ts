@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { clientOf, post, QUESTION, World } from "../../../test/support/gateway-world.ts";
+import { ACME_KEY, clientOf, post, QUESTION, World } from "../../../test/support/gateway-world.ts";
 import {
   answers,
   answersWith,
@@ -88,6 +88,30 @@ describe("what passes through a gateway untouched", () => {
       }
     });
   }
+
+  it("to the target: numbers that are too large for this language, in each API", async () => {
+    const { messages, model } = QUESTION;
+    const large = '{"type":"object","maximum":1e400}';
+    const chatTool = `{"type":"function","function":{"name":"find","parameters":${large}}}`;
+    const tool = `{"type":"function","name":"find","parameters":${large}}`;
+    const asked = [
+      ["chat/completions", `"messages":${JSON.stringify(messages)},"tools":[${chatTool}]`],
+      ["responses", `"input":"Hello","tools":[${tool}]`],
+    ];
+    for (const { url } of gateways) {
+      for (const [path, fields] of asked) {
+        const came = estate.upstream.next(CHAT);
+        const response = await fetch(`${url}/v1/${path}`, {
+          method: "POST",
+          headers: { "content-type": "application/json", authorization: `Bearer ${ACME_KEY}` },
+          body: `{"model":"${model}",${fields}}`,
+        });
+        assert.equal(response.status, 200, await response.text());
+        const { tools } = Object((await came).body);
+        assert.equal(tools[0].function.parameters.maximum, Number.POSITIVE_INFINITY);
+      }
+    }
+  });
 
   it("back to the caller: tool calls, every choice, logprobs and unknown fields", async () => {
     const { choices } = completion("x");

@@ -1,4 +1,5 @@
 import { isAscii, isUtf8 } from "node:buffer";
+import { parseExact } from "../../wire/exact-json.ts";
 import {
   parseChatRequest,
   parseEmbeddingsRequest,
@@ -88,7 +89,7 @@ type Json =
 
 function parseJson(text: string): Json {
   try {
-    return { ok: true, value: JSON.parse(text) };
+    return { ok: true, value: parseExact(text) };
   } catch (error) {
     return { ok: false, because: error instanceof Error ? error.message : String(error) };
   }

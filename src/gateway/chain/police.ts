@@ -1,5 +1,6 @@
 import type { Release } from "../../model/release.ts";
 import { policiesFor, routeFor } from "../../model/release-policy.ts";
+import { fieldsOf, textOr } from "../../wire/fields.ts";
 import type { ChatMessage, ChatRequest, ToolDefinition } from "../../wire/openai.ts";
 import { type Link, placed } from "./call.ts";
 import { type Refusal, refuse } from "./refuse.ts";
@@ -34,7 +35,7 @@ export function refusalOf(
   for (const { name, safety = [], tools } of policies) {
     const filter = safety.find(({ phrases }) => phrases.some((one) => text.includes(plain(one))));
     if (filter !== undefined) return unsafe(name, filter.name);
-    const tool = tools && namesOf(request.tools ?? []).find((one) => !tools.allow.includes(one));
+    const tool = tools && namesOf(request).find((one) => !tools.allow.includes(one));
     if (tool !== undefined) return toolRefused(name, tool, tools?.allow ?? []);
   }
   return null;
@@ -66,8 +67,17 @@ function plain(text: string): string {
   return text.normalize("NFKC").toLowerCase().replace(/\s+/g, " ");
 }
 
-function namesOf(tools: readonly ToolDefinition[]): string[] {
-  return tools.map(nameOf);
+/**
+ * By every way to offer a tool. The older `functions`, and the search that has a field of its own,
+ * are no known fields of ours and pass; a list that did not hold for them would hold for nobody.
+ */
+function namesOf({ tools, functions, web_search_options: search }: ChatRequest): string[] {
+  const older: readonly unknown[] = Array.isArray(functions) ? functions : [];
+  return [
+    ...(tools ?? []).map(nameOf),
+    ...older.map((called) => textOr(fieldsOf(called).name)),
+    ...((search ?? null) === null ? [] : ["web_search"]),
+  ];
 }
 
 /**

@@ -62,7 +62,9 @@ describe("what an exchange means", () => {
     });
   }
 
-  const finish = (finish_reason: unknown) => whole(200, { choices: [{ index: 0, finish_reason }] });
+  const message = { role: "assistant", content: "x" };
+  const finish = (finish_reason: unknown) =>
+    whole(200, { choices: [{ index: 0, message, finish_reason }] });
   const failed: readonly (readonly [string, Exchanged, string])[] = [
     ["our key is refused", whole(401, error({})), "denied"],
     ["the model is missing, told as 400", whole(400, error({ code: "model_not_found" })), "denied"],
@@ -74,6 +76,11 @@ describe("what an exchange means", () => {
     ["an error with 200", whole(200, error({})), "error"],
     ["a redirect", whole(302, ""), "nonsense"],
     ["no choices", whole(200, { choices: [] }), "nonsense"],
+    [
+      "a choice without a message",
+      whole(200, { choices: [{ finish_reason: "stop" }] }),
+      "nonsense",
+    ],
     ["a choice without an end", finish(null), "nonsense"],
     ["a choice that ended in an error", finish("error"), "nonsense"],
     ["a list", whole(200, []), "nonsense"],

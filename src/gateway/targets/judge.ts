@@ -143,7 +143,7 @@ function isWhole(choices: unknown): boolean {
   if (!Array.isArray(choices) || choices.length === 0) return false;
   return choices.every((choice) => {
     const finish: unknown = choice?.finish_reason;
-    return typeof finish === "string" && finish !== "error";
+    return typeof finish === "string" && finish !== "error" && isFields(choice.message);
   });
 }
 
